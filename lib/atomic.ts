@@ -1,0 +1,78 @@
+/**
+ * Files that exist whole or not at all: written under a temporary name, flushed, renamed. What a task leaves
+ * behind is described by an OutputFile, whose checksum a later reader can verify.
+ * A temporary name ends in `.tmp`; a sweep at start may delete every such file.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+
+export type OutputFile = { readonly path: string; readonly bytes: number; readonly sha256: string };
+
+export type AtomicFile = {
+  write(chunk: Uint8Array | string): void;
+  /** Bytes written so far. */
+  readonly bytes: number;
+  /** Flushes and gives the file its final name. */
+  commit(): OutputFile;
+  /** Removes what was written. Harmless after `commit`. */
+  abandon(): void;
+};
+
+export function createAtomic(path: string): AtomicFile {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  const fd = openSync(temporary, "w");
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let open = true;
+  const write = (chunk: Uint8Array | string) => {
+    const data = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
+    for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at);
+    hash.update(data);
+    bytes += data.length;
+  };
+  return {
+    write,
+    get bytes() {
+      return bytes;
+    },
+    commit() {
+      fsyncSync(fd);
+      closeSync(fd);
+      open = false;
+      renameSync(temporary, path);
+      return { path, bytes, sha256: hash.digest("hex") };
+    },
+    abandon() {
+      if (!open) return;
+      closeSync(fd);
+      open = false;
+      rmSync(temporary, { force: true });
+    },
+  };
+}
+
+export function writeAtomic(path: string, data: Uint8Array | string): OutputFile {
+  const file = createAtomic(path);
+  try {
+    file.write(data);
+    return file.commit();
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
+}
+
+/** sha256 of a file in hexadecimal, read in pieces of 1 MiB. */
+export function sha256File(path: string): string {
+  const hash = createHash("sha256");
+  const fd = openSync(path, "r");
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  try {
+    for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) hash.update(buffer.subarray(0, n));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,58 @@
+/**
+ * A stage that needs the whole corpus before it can judge one document: deduplication. It has three parts, all on
+ * disk: `collect` sees every document of a task in order, `rounds` run when all tasks are done, `apply` judges the
+ * same documents again. Documents are numbered within their task; both passes read the very same checksummed file,
+ * so the numbers agree by construction.
+ */
+import type { Options, Values } from "../lib/options.ts";
+import type { Document } from "./document.ts";
+import type { Verdict } from "./stage.ts";
+
+export type CorpusContext = {
+  /** Folder of this stage in the workdir; the stage names its own files in it, written atomically. */
+  readonly dir: string;
+  /** Bytes this job may hold in memory. */
+  readonly memory: number;
+  readonly seed: number;
+};
+
+export type Collector = {
+  add(document: Document, index: number): void;
+  /** Writes what was collected. Called once, also when no document came. */
+  finish(): void | Promise<void>;
+};
+
+export type Round = {
+  /** Shown to people: "buckets", "clusters". */
+  readonly name: string;
+  /** How many independent jobs; depends on the options and the number of tasks only. */
+  readonly jobs: number;
+  run(job: number, context: CorpusContext): void | Promise<void>;
+};
+
+/** Which cluster a document belongs to, for `duplicates/part-*.parquet`; null for a document without duplicates. */
+export type Membership = { readonly cluster: string; readonly kept: string; readonly size: number };
+
+export type CorpusStage<O extends Options = Options> = {
+  readonly name: string;
+  readonly kind: "dedup";
+  readonly about: string;
+  readonly source: string;
+  readonly options: O;
+  readonly reasons: readonly string[];
+  readonly measures: readonly string[];
+  collect(
+    options: Values<O>,
+    context: CorpusContext & { readonly task: number },
+  ): Collector | Promise<Collector>;
+  rounds(options: Values<O>, tasks: number): readonly Round[];
+  apply(
+    options: Values<O>,
+    context: CorpusContext & { readonly task: number },
+  ): Promise<
+    (
+      document: Document,
+      index: number,
+    ) => { readonly verdict: Verdict; readonly membership: Membership | null }
+  >;
+};
