@@ -1,0 +1,77 @@
+/**
+ * What a token shard is on disk: an Arrow IPC file, one row per document, columns `input_ids` and `id`, and the
+ * schema's metadata that says which tokenizer the ids belong to. Knows neither documents nor files.
+ * Record batches are never compressed: the values buffer of `input_ids` is the token stream itself, and a reader
+ * may hand it to a model as it lies.
+ */
+import { DataType, Field, List, Schema, Uint16, Uint32, Utf8 } from "apache-arrow";
+
+export type Split = "train" | "val";
+
+/** One array of token ids: 16 bits each while every id of the vocabulary fits. */
+export type TokenArray = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Stands in every shard as `curate.version`; raised when the layout changes. */
+export const shardVersion = "1";
+
+/** What a shard's metadata says about its ids. */
+export type ShardHeader = {
+  /** sha256 of tokenizer.json, in hexadecimal. */
+  readonly tokenizerHash: string;
+  /** Id of the end-of-text token that closes every row. */
+  readonly eot: number;
+  readonly split: Split;
+  /** Ids lie in [0, vocabularySize). */
+  readonly vocabularySize: number;
+};
+
+export function tokenArrayType(vocabularySize: number): Uint16ArrayConstructor | Uint32ArrayConstructor {
+  return vocabularySize <= 65536 ? Uint16Array : Uint32Array;
+}
+
+export function idType(vocabularySize: number): Uint16 | Uint32 {
+  return vocabularySize <= 65536 ? new Uint16() : new Uint32();
+}
+
+export function shardSchema(header: ShardHeader): Schema {
+  const item = new Field("item", idType(header.vocabularySize), false);
+  return new Schema(
+    [new Field("input_ids", new List(item), false), new Field("id", new Utf8(), false)],
+    new Map([
+      ["curate.version", shardVersion],
+      ["curate.tokenizer", header.tokenizerHash],
+      ["curate.vocabulary_size", String(header.vocabularySize)],
+      ["curate.eot", String(header.eot)],
+      ["curate.split", header.split],
+    ]),
+  );
+}
+
+/** The header a schema states, or the reason why the schema is not a shard's. */
+export function headerOf(schema: Schema): ShardHeader | string {
+  const [ids, id] = schema.fields;
+  if (schema.fields.length !== 2 || ids?.name !== "input_ids" || id?.name !== "id")
+    return `columns ${schema.fields.map(field => field.name).join(", ") || "none"}, where input_ids, id belong`;
+  if (!DataType.isUtf8(id.type)) return `column id of type ${id.type}, where Utf8 belongs`;
+  const metadata = (key: string) => schema.metadata.get(`curate.${key}`);
+  if (metadata("version") !== shardVersion)
+    return `curate.version ${metadata("version") ?? "missing"}, where ${shardVersion} belongs`;
+  const eot = Number(metadata("eot") ?? NaN);
+  const vocabularySize = Number(metadata("vocabulary_size") ?? NaN);
+  const split = metadata("split");
+  const tokenizerHash = metadata("tokenizer");
+  if (!Number.isSafeInteger(vocabularySize) || vocabularySize < 1)
+    return `curate.vocabulary_size ${metadata("vocabulary_size") ?? "missing"}`;
+  if (!Number.isSafeInteger(eot) || eot < 0 || eot >= vocabularySize)
+    return `curate.eot ${metadata("eot") ?? "missing"}, outside the vocabulary of ${vocabularySize}`;
+  if (split !== "train" && split !== "val") return `curate.split ${split ?? "missing"}`;
+  if (!tokenizerHash) return "curate.tokenizer missing";
+  const expected = `List<${idType(vocabularySize)}>`;
+  if (String(ids.type) !== expected) return `column input_ids of type ${ids.type}, where ${expected} belongs`;
+  return { tokenizerHash, eot, split, vocabularySize };
+}
+
+/** `train-00000.arrow` */
+export function shardFileName(split: Split, index: number): string {
+  return `${split}-${String(index).padStart(5, "0")}.arrow`;
+}
