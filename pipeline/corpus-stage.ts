@@ -4,12 +4,16 @@
  * same documents again. Documents are numbered within their task; both passes read the very same checksummed file,
  * so the numbers agree by construction.
  */
+import type { OutputFile } from "../lib/atomic.ts";
 import type { Options, Values } from "../lib/options.ts";
 import type { Document } from "./document.ts";
 import type { Verdict } from "./stage.ts";
 
 export type CorpusContext = {
-  /** Folder of this stage in the workdir; the stage names its own files in it, written atomically. */
+  /**
+   * Folder of this stage in the workdir. What `collect` writes goes to `collected/` in it, what a round writes to a
+   * folder with the round's name; every file is written atomically.
+   */
   readonly dir: string;
   /** Bytes this job may hold in memory. */
   readonly memory: number;
@@ -18,16 +22,17 @@ export type CorpusContext = {
 
 export type Collector = {
   add(document: Document, index: number): void;
-  /** Writes what was collected. Called once, also when no document came. */
-  finish(): void | Promise<void>;
+  /** Writes what was collected and names the files. Called once, also when no document came. */
+  finish(): readonly OutputFile[] | Promise<readonly OutputFile[]>;
 };
 
 export type Round = {
-  /** Shown to people: "buckets", "clusters". */
+  /** Shown to people, and the name of its folder: "buckets", "clusters". */
   readonly name: string;
   /** How many independent jobs; depends on the options and the number of tasks only. */
   readonly jobs: number;
-  run(job: number, context: CorpusContext): void | Promise<void>;
+  /** Gives the files it wrote. */
+  run(job: number, context: CorpusContext): readonly OutputFile[] | Promise<readonly OutputFile[]>;
 };
 
 /** Which cluster a document belongs to, for `duplicates/part-*.parquet`; null for a document without duplicates. */

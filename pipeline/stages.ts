@@ -1,0 +1,19 @@
+/**
+ * Every stage of the pipeline by name: one line each, in the order in which the fineweb recipe runs them. The
+ * tokenizer's, the trainer's and the sampler's stages are not documents' business and are listed in cli/catalogue.ts.
+ */
+import type { CorpusStage } from "./corpus-stage.ts";
+import type { Stage } from "./stage.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: stages with different options stand in one list
+type AnyStage = Stage<any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type AnyCorpusStage = CorpusStage<any>;
+
+export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([]);
+
+export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([]);
+
+function byName<S extends { readonly name: string }>(stages: readonly S[]): ReadonlyMap<string, S> {
+  return new Map(stages.map(stage => [stage.name, stage]));
+}
