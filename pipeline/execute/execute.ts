@@ -3,7 +3,7 @@
  * A job is done when its report exists and its files are whole; a phase whose key changed is redone, and so is
  * everything after it. All state is in the workdir.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -203,10 +203,9 @@ function inOrder(plan: Plan, stats: readonly StageStats[]): StageStats[] {
   return [...stats].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
-/** Where the plan lies for other processes to read. */
-export function writePlan(plan: Plan): string {
-  const path = join(plan.workdir, "work", "plan.json");
-  mkdirSync(join(plan.workdir, "work"), { recursive: true });
-  writeAtomic(path, `${JSON.stringify(plan, null, 2)}\n`);
-  return path;
+/** Where the plan lies for other threads, processes and machines to read. */
+export const planPath = ({ workdir }: Pick<Plan, "workdir">): string => join(workdir, "work", "plan.json");
+
+export function writePlan(plan: Plan): void {
+  writeAtomic(planPath(plan), `${JSON.stringify(plan, null, 2)}\n`);
 }

@@ -1,0 +1,101 @@
+/**
+ * From the words on the command line to a checked plan: finds the recipe, applies `--set`, resolves the inputs.
+ * Writes nothing; everything the user can have got wrong is found here.
+ */
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { UserError } from "../lib/errors.ts";
+import { packageRoot } from "../lib/package-root.ts";
+import { type Input, resolveInputs } from "../pipeline/inputs.ts";
+import { sourceOptions } from "../pipeline/readers/input.ts";
+import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
+import { tryStages } from "../pipeline/execute/build.ts";
+import type { Plan } from "../pipeline/execute/plan.ts";
+import { catalogue } from "./catalogue.ts";
+
+export const version: string = (JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }).version;
+
+/** `a.b=c` as given to --set. */
+export function parseSets(sets: readonly string[]): { address: string; value: string }[] {
+  return sets.map(set => {
+    const at = set.indexOf("=");
+    if (at <= 0) throw new UserError(`--set: expected address=value, got ${JSON.stringify(set)}`, "For example  --set gopher-quality.minWords=80");
+    return { address: set.slice(0, at), value: set.slice(at + 1) };
+  });
+}
+
+export type PlanOptions = {
+  readonly recipePath: string;
+  readonly sets: readonly string[];
+  readonly workdir: string | undefined;
+  /** Use only the first N inputs. */
+  readonly limit?: number | undefined;
+};
+
+export function loadRecipe(path: string, sets: readonly string[]): Recipe {
+  if (!existsSync(path)) {
+    throw new UserError(`there is no recipe ${path}`, "Name one: curate run my-stages.yaml. The default is stages.yaml in this folder.");
+  }
+  if (statSync(path).isDirectory()) throw new UserError(`${path} is a folder, expected a recipe such as stages.yaml`);
+  return parseRecipe({ text: readFileSync(path, "utf8"), path, set: parseSets(sets) }, catalogue, sourceOptions);
+}
+
+/** The plan for a recipe, with its inputs found and its stages tried. Throws UserError. */
+export async function loadPlan(options: PlanOptions): Promise<Plan> {
+  const path = resolve(options.recipePath);
+  const base = dirname(path);
+  const recipe = loadRecipe(options.recipePath, options.sets);
+  const workdir = options.workdir !== undefined ? resolve(options.workdir) : resolve(base, recipe.workdir);
+  const inputs = limited(inputsOf(recipe, base, options.recipePath), options.limit);
+  const plan = { version, recipe, base, workdir, inputs };
+  await tryStages(plan);
+  return plan;
+}
+
+function inputsOf(recipe: Recipe, base: string, where: string): Input[] {
+  for (const key of ["warc", "wet", "jsonl", "parquet"]) {
+    const patterns = recipe.source[key] as readonly string[];
+    if (patterns.length > 0) return resolveInputs(patterns, base, `${where}: source.${key}`);
+  }
+  throw new UserError(`${where}: source: the list of inputs is empty`, "Name at least one file or pattern.");
+}
+
+function limited(inputs: Input[], limit: number | undefined): Input[] {
+  if (limit === undefined) return inputs;
+  if (!Number.isInteger(limit) || limit < 1) throw new UserError(`--limit: expected a whole number of input files of at least 1, got ${limit}`);
+  return inputs.slice(0, limit);
+}
+
+/** Makes the workdir, or says why it cannot be written. */
+export function prepareWorkdir(workdir: string): void {
+  try {
+    mkdirSync(workdir, { recursive: true });
+    accessSync(workdir, constants.W_OK);
+  } catch (error) {
+    throw new UserError(`cannot write the workdir ${workdir}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`, "Choose another with --workdir, or change its permissions.");
+  }
+}
+
+/** A recipe with every default written out, as YAML that can be run again. */
+export function recipeYaml(recipe: Recipe): string {
+  const { version: schema, stages, ...top } = recipe;
+  const listed = stages.map(({ name, mode, preset, options }) => ({
+    [name]: { ...(preset === null ? {} : { preset }), ...(mode === "drop" ? {} : { mode }), ...options },
+  }));
+  const source = Object.fromEntries(Object.entries(top.source).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
+  return stringify({ version: schema, ...top, workers: top.workers ?? "auto", source, stages: listed });
+}
+
+/** The workdir a command means: the one named, else that of stages.yaml here. */
+export function workdirOf(named: string | undefined): string {
+  if (named !== undefined) {
+    const path = resolve(named);
+    if (!existsSync(join(path, "run.json"))) throw new UserError(`${path} is not a workdir: it has no run.json`, "Run  curate run stages.yaml --workdir DIR  first.");
+    return path;
+  }
+  const recipe = loadRecipe("stages.yaml", []);
+  const path = resolve(recipe.workdir);
+  if (!existsSync(join(path, "run.json"))) throw new UserError(`nothing has been run yet: ${path} has no run.json`, "Run  curate run  first, or name a workdir.");
+  return path;
+}

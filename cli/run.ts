@@ -1,0 +1,169 @@
+/** `curate run [stages.yaml]`: runs or resumes a recipe, from its source to its last stage. */
+import { rmSync } from "node:fs";
+import { relative } from "node:path";
+import { writeAtomic } from "../lib/atomic.ts";
+import { nearest, UserError } from "../lib/errors.ts";
+import { execute, type RunEvents, planPath, readRunState, writePlan } from "../pipeline/execute/execute.ts";
+import { acquireLock } from "../pipeline/execute/lock.ts";
+import type { Phase } from "../pipeline/execute/phase.ts";
+import type { Plan } from "../pipeline/execute/plan.ts";
+import { openPool } from "../pipeline/execute/workers.ts";
+import type { StageStats } from "../pipeline/stats.ts";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { command } from "./command.ts";
+import { emptyStages, funnelTable } from "./funnel.ts";
+import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
+import { allPhases, phaseOfStage } from "./phases.ts";
+import { type Meter, openProgress, type Progress } from "./progress.ts";
+import { bytes, colourful, duration, json, number, out, say, styled } from "./terminal.ts";
+import { trainingSummary } from "./training-summary.ts";
+
+export const run = command({
+  name: "run",
+  about: "Runs a recipe from its source to its last stage, or goes on where it stopped.",
+  usage: "[stages.yaml]",
+  example: "curate run stages.yaml --workers 2 --set gopher-quality.minWords=80",
+  maxPositionals: 1,
+  flags: {
+    workdir: { type: "text", value: "DIR", about: "where everything is written; default: the recipe's" },
+    workers: { type: "text", value: "N|auto", about: "worker threads; changes the speed, never the output" },
+    set: { type: "list", value: "a.b=c", about: "override one value of the recipe; may be repeated" },
+    until: { type: "text", value: "STAGE", about: "stop after this stage" },
+    limit: { type: "number", value: "N", about: "only the first N input files" },
+    fresh: { type: "flag", about: "start over: delete what an earlier run left in the workdir" },
+    json: { type: "flag", about: "the result as one JSON object on stdout, no progress" },
+    from: { type: "text", value: "STAGE", about: "redo this stage and everything after it", more: true },
+    only: { type: "text", value: "STAGE", about: "redo this stage, and stop after it", more: true },
+    executor: { type: "text", value: "local", about: "where jobs run", more: true },
+  },
+  async run([recipePath = "stages.yaml"], flags) {
+    if (flags.executor !== undefined && flags.executor !== "local") {
+      throw new UserError(`--executor: expected local, got ${JSON.stringify(flags.executor)}`, "This version runs jobs on local worker threads.");
+    }
+    const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
+    const threads = workerCount(flags.workers, plan.recipe.workers);
+    const phases = allPhases(plan);
+    const until = stageFlag("until", flags.until ?? flags.only, plan, phases);
+    const from = stageFlag("from", flags.from ?? flags.only, plan, phases);
+    return runPlan({ plan, phases, threads, until, from, fresh: flags.fresh, asJson: flags.json });
+  },
+});
+
+export function workerCount(flag: string | undefined, fromRecipe: number | null): number {
+  if (flag === undefined) return fromRecipe ?? availableParallelism();
+  if (flag === "auto") return availableParallelism();
+  const n = Number(flag);
+  if (!Number.isInteger(n) || n < 1 || n > 1024) throw new UserError(`--workers: expected a whole number from 1 to 1024, or auto, got ${JSON.stringify(flag)}`);
+  return n;
+}
+
+function stageFlag(flag: string, stage: string | undefined, plan: Plan, phases: readonly Phase[]): { first: string; last: string } | undefined {
+  if (stage === undefined) return undefined;
+  const known = plan.recipe.stages.map(s => s.name);
+  const found = phaseOfStage(plan, phases, stage);
+  if (found) return found;
+  const near = nearest(stage, known);
+  throw new UserError(`--${flag}: the recipe has no stage ${JSON.stringify(stage)}.${near ? ` Did you mean ${near}?` : ""} Known: ${known.join(", ")}`);
+}
+
+type RunPlan = {
+  readonly plan: Plan;
+  readonly phases: readonly Phase[];
+  readonly threads: number;
+  readonly until: { readonly last: string } | undefined;
+  readonly from: { readonly first: string } | undefined;
+  readonly fresh: boolean;
+  readonly asJson: boolean;
+};
+
+async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: RunPlan): Promise<number> {
+  prepareWorkdir(plan.workdir);
+  const lock = acquireLock(plan.workdir);
+  const progress = openProgress(process.stderr, asJson);
+  const stop = new AbortController();
+  const pool = openPool({ entry: new URL("./worker.js", import.meta.url), planPath: planPath(plan), threads });
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(130);
+    progress.say("stopping; the same command goes on from here");
+    stop.abort(new Error("stopped"));
+    void pool.stop();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  const started = Date.now();
+  try {
+    if (fresh) removeEarlier(plan, phases, progress);
+    if (from) forgetFrom(plan, phases, from.first);
+    writePlan(plan);
+    writeAtomic(join(plan.workdir, "recipe.yaml"), recipeYaml(plan.recipe));
+    const size = plan.inputs.reduce((sum, input) => sum + input.bytes, 0);
+    progress.say(`${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${threads} worker${threads === 1 ? "" : "s"}`);
+    const stats = await execute({ plan, phases, pool, signal: stop.signal, on: showing(progress), ...(until ? { until: until.last } : {}) });
+    const seconds = (Date.now() - started) / 1000;
+    if (asJson) json({ state: readRunState(plan.workdir)?.state, workdir: plan.workdir, seconds, stages: stats });
+    else report(plan, stats, seconds);
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) {
+      say(`stopped after ${duration((Date.now() - started) / 1000)}. Run the same command to go on.`);
+      return 130;
+    }
+    throw error;
+  } finally {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+    await pool.stop();
+    lock.release();
+  }
+}
+
+function removeEarlier(plan: Plan, phases: readonly Phase[], progress: Progress): void {
+  if (!readRunState(plan.workdir)) return;
+  progress.say("starting over: removing what the earlier run left");
+  for (const phase of phases) for (const output of phase.outputs) rmSync(join(plan.workdir, output), { recursive: true, force: true });
+  for (const name of ["work", "run.json", "stats.json", "recipe.yaml"]) rmSync(join(plan.workdir, name), { recursive: true, force: true });
+}
+
+/** Makes a phase look unstarted, so that it and, where its output changes, everything after it is redone. */
+function forgetFrom(plan: Plan, phases: readonly Phase[], first: string): void {
+  const start = phases.findIndex(phase => phase.name === first);
+  for (const phase of phases.slice(start)) {
+    rmSync(join(plan.workdir, "work", phase.name, "key"), { force: true });
+  }
+}
+
+function showing(progress: Progress): RunEvents {
+  let meter: Meter | null = null;
+  let began = 0;
+  return {
+    phase(phase, jobs, done) {
+      began = Date.now();
+      const totals = phase.total?.bytes || phase.total?.documents ? phase.total : { jobs };
+      meter = done < jobs ? progress.start(`${phase.name}: ${phase.about}`, totals) : null;
+    },
+    progress: (_, step) => meter?.add(step),
+    job: () => meter?.add({ jobs: 1 }),
+    end(phase, stats, ran) {
+      if (!ran) return progress.say(`✓ ${phase.name}: already done`);
+      const documents = stats[stats.length - 1]?.out ?? 0;
+      const first = stats[0];
+      const counts = first && first.in > 0 ? `${number(first.in)} in, ${number(documents)} out, ` : "";
+      meter?.end(`✓ ${phase.name}: ${counts}${duration((Date.now() - began) / 1000)}`);
+    },
+    say: line => progress.say(line),
+  };
+}
+
+function report(plan: Plan, stats: readonly StageStats[], seconds: number): void {
+  const colour = colourful(process.stdout);
+  out(`\n${funnelTable(stats, colour)}\n`);
+  for (const line of emptyStages(stats)) say(styled(`warning: ${line}`, "yellow", colourful(process.stderr)));
+  const training = trainingSummary(plan, colour);
+  if (training) out(training);
+  const where = relative(process.cwd(), plan.workdir) || ".";
+  out(`Done in ${duration(seconds)}. Everything is in ${where}.`);
+  const more = [`curate stats ${where}`, `curate inspect gopher-quality --workdir ${where}`];
+  if (training) more.push(`curate sample --workdir ${where} --prompt "The "`);
+  out(styled(`Look further:  ${more.join("  ·  ")}`, "dim", colour));
+}

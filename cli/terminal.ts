@@ -1,0 +1,91 @@
+/**
+ * How text reaches the terminal: results on stdout, everything else on stderr. Text from pages is hostile, so
+ * control characters are shown, never sent. Colours only on a terminal and never with NO_COLOR.
+ */
+
+export function out(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function say(text: string): void {
+  process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export const colourful = (stream: { readonly isTTY?: boolean }): boolean =>
+  stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "blue" | "cyan";
+const codes: Readonly<Record<Style, readonly [number, number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  blue: [34, 39],
+  cyan: [36, 39],
+};
+
+export function styled(text: string, style: Style, on = colourful(process.stdout)): string {
+  const [start, end] = codes[style];
+  return on ? `\u001b[${start}m${text}\u001b[${end}m` : text;
+}
+
+/** Text of a page, safe to print: control characters and bidirectional overrides become visible escapes. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/g, char => {
+    return `\\u{${char.codePointAt(0)!.toString(16)}}`;
+  });
+}
+
+/** A JSON value on stdout, one line. */
+export function json(value: unknown): void {
+  out(JSON.stringify(value));
+}
+
+const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+export const number = (n: number): string => grouped.format(n);
+export const percent = (share: number): string =>
+  Number.isFinite(share) ? `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %` : "–";
+
+export function bytes(n: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let unit = 0;
+  while (n >= 1000 && unit < units.length - 1) {
+    n /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || n >= 100 ? n.toFixed(0) : n.toFixed(1)} ${units[unit]}`;
+}
+
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds - minutes * 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes - hours * 60} min` : `${(hours / 24).toFixed(1)} days`;
+}
+
+export type Align = "left" | "right";
+
+/** Columns padded to their widest cell; two spaces between. */
+export function table(rows: readonly (readonly string[])[], align: readonly Align[]): string {
+  const width = align.map((_, column) => Math.max(0, ...rows.map(row => visibleWidth(row[column] ?? ""))));
+  const pad = (cell: string, column: number) => {
+    const space = " ".repeat(Math.max(0, width[column]! - visibleWidth(cell)));
+    return align[column] === "right" ? space + cell : cell + space;
+  };
+  return rows
+    .map(row =>
+      align
+        .map((_, column) => pad(row[column] ?? "", column))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function visibleWidth(text: string): number {
+  return [...text.replace(/\u001b\[\d+m/g, "")].length;
+}
