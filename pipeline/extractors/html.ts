@@ -20,7 +20,6 @@ import {
   isHeading,
   isRawText,
   isVoid,
-  OTHER,
   TEXT,
   tagByHash,
   tagNames,
@@ -93,7 +92,6 @@ const TABLE = tagOf.table;
 const OPTION = tagOf.option;
 const OPTGROUP = tagOf.optgroup;
 const SELECT = tagOf.select;
-const TEMPLATE = tagOf.template;
 const XMP = tagOf.xmp;
 const PLAINTEXT = tagOf.plaintext;
 const HREF = attributeOf.href;
@@ -237,7 +235,10 @@ export function parseHtml(source: string, limits: Limits): Tree {
     if (closesParagraph[kind] && lastOpen[P] >= 0) closeParagraph();
     if (depth === 0) return;
     if (kind === LI) {
-      closeIfOpen(LI, Math.max(lastOpen[tagOf.ul], lastOpen[tagOf.ol], lastOpen[tagOf.menu], innermostBoundary()));
+      closeIfOpen(
+        LI,
+        Math.max(lastOpen[tagOf.ul], lastOpen[tagOf.ol], lastOpen[tagOf.menu], innermostBoundary()),
+      );
     } else if (kind === DT || kind === DD) {
       const floor = Math.max(lastOpen[tagOf.dl], innermostBoundary());
       closeIfOpen(DT, floor);
@@ -295,6 +296,30 @@ export function parseHtml(source: string, limits: Limits): Tree {
     }
     unclosed += depth - position - 1;
     popTo(position);
+  };
+
+  let drawingsBalance = true;
+  let drawingsEnd = true;
+
+  /** The end of an inline drawing whose start tag ended at `start`, past its `</svg>`; -1 where it has none. */
+  const endOfDrawing = (start: number): number => {
+    let close = drawingsEnd ? source.indexOf("</svg", start) : -1;
+    if (close < 0) drawingsEnd = false;
+    if (drawingsBalance && close >= 0) {
+      let open = source.indexOf("<svg", start);
+      for (let nested = 1; close >= 0; close = source.indexOf("</svg", close + 5)) {
+        for (; open >= 0 && open < close; open = source.indexOf("<svg", open + 4)) nested++;
+        if (--nested === 0) break;
+      }
+      if (close < 0) {
+        // A search that failed is never made again: the page would cost the square of its drawings.
+        drawingsBalance = false;
+        close = source.indexOf("</svg", start);
+      }
+    }
+    if (close < 0) return -1;
+    const stop = source.indexOf(">", close);
+    return stop < 0 ? length : stop + 1;
   };
 
   let at = 0;
@@ -481,7 +506,7 @@ export function parseHtml(source: string, limits: Limits): Tree {
     }
     if (kind === SVG) {
       if (source.charCodeAt(at - 2) === 47) continue;
-      const stop = endOfSvg(source, at);
+      const stop = endOfDrawing(at);
       if (stop >= 0) at = textFrom = stop;
       continue;
     }
@@ -522,25 +547,6 @@ export function parseHtml(source: string, limits: Limits): Tree {
   };
 }
 
-/** The end of an inline drawing whose start tag ended at `from`, past its `</svg>`; -1 where it has none. */
-function endOfSvg(source: string, from: number): number {
-  let nested = 1;
-  let at = from;
-  while (true) {
-    const close = source.indexOf("</svg", at);
-    if (close < 0) return -1;
-    for (let open = source.indexOf("<svg", at); open >= 0 && open < close; open = source.indexOf("<svg", open + 4)) {
-      nested++;
-    }
-    nested--;
-    at = close + 5;
-    if (nested === 0) {
-      const stop = source.indexOf(">", close);
-      return stop < 0 ? source.length : stop + 1;
-    }
-  }
-}
-
 /** The raw value of an attribute of `node`, references undecoded; null where it has none. The first of two wins. */
 export function attribute(tree: Tree, node: number, name: number): string | null {
   const stop = tree.firstAttribute[node + 1];
@@ -549,5 +555,3 @@ export function attribute(tree: Tree, node: number, name: number): string | null
   }
   return null;
 }
-
-export { OTHER, TEXT, TEMPLATE };

@@ -16,7 +16,9 @@ const names = [
   ..."details summary dialog center dir listing xmp plaintext".split(" "),
   ..."a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd mark nobr q".split(" "),
   ..."s samp small span strike strong sub sup time tt u var wbr br ruby rb rt rtc rp".split(" "),
-  ..."img picture source video audio track iframe embed object param applet map area canvas svg math".split(" "),
+  ..."img picture source video audio track iframe embed object param applet map area canvas svg math".split(
+    " ",
+  ),
   ..."frame frameset noframes noembed marquee slot progress meter annotation annotation-xml".split(" "),
 ] as const;
 
@@ -77,9 +79,7 @@ function mask(list: string): Uint8Array {
   return flags;
 }
 
-export const isVoid = mask(
-  "area base br col embed frame hr img input link meta param source track wbr",
-);
+export const isVoid = mask("area base br col embed frame hr img input link meta param source track wbr");
 
 /** Elements whose content is characters up to their own end tag. */
 export const isRawText = mask("script style textarea title noscript iframe noembed noframes xmp");
@@ -89,7 +89,7 @@ export const isBlock = mask(
   "html head body article section nav aside header footer main address hgroup search " +
     "h1 h2 h3 h4 h5 h6 p div pre blockquote ul ol menu li dl dt dd figure figcaption hr " +
     "table caption colgroup thead tbody tfoot tr td th form fieldset legend details summary dialog center dir " +
-    "listing xmp plaintext option optgroup frameset noframes title",
+    "listing xmp plaintext option optgroup frameset noframes title button",
 );
 
 export const isHeading = mask("h1 h2 h3 h4 h5 h6");
