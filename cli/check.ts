@@ -40,10 +40,24 @@ export const check = command({
         estimate: { cpuSeconds: cpu, wallSeconds: cpu / cores, textBytes: size * measuredCost.textPerByte },
       });
     }
-    out(`${styled(recipePath, "bold")} is right: ${plan.recipe.stages.length} stages, ${number(plan.inputs.length)} input files, ${bytes(size)}\n`);
-    const rows = phases.map(({ name, about, place }, i) => [`${i + 1}`, styled(name, "bold"), about, place === "main" ? "one process" : "workers"]);
+    out(
+      `${styled(recipePath, "bold")} is right: ${plan.recipe.stages.length} stages, ${number(plan.inputs.length)} input files, ${bytes(size)}\n`,
+    );
+    const rows = phases.map(({ name, about, place }, i) => [
+      `${i + 1}`,
+      styled(name, "bold"),
+      about,
+      place === "main" ? "one process" : "workers",
+    ]);
     out(`${table(rows, ["right", "left", "left", "left"])}\n`);
-    out(`Documents stages: about ${duration(cpu)} of CPU time, ${duration(cpu / cores)} on ${cores} core${cores === 1 ? "" : "s"}; about ${bytes(size * measuredCost.textPerByte)} of kept text.`);
-    out(styled("From costs measured on real pages (docs/benchmarks.md); training is estimated by  curate train --dry-run", "dim"));
+    out(
+      `Documents stages: about ${duration(cpu)} of CPU time, ${duration(cpu / cores)} on ${cores} core${cores === 1 ? "" : "s"}; about ${bytes(size * measuredCost.textPerByte)} of kept text.`,
+    );
+    out(
+      styled(
+        "From costs measured on real pages (docs/benchmarks.md); training is estimated by  curate train --dry-run",
+        "dim",
+      ),
+    );
   },
 });

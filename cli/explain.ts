@@ -9,14 +9,25 @@ import { workdirOf } from "./load.ts";
 import { readPlan } from "./stats.ts";
 import { json, out, printable, styled } from "./terminal.ts";
 
-type Story = { readonly id: string; readonly url: string | null; readonly decision: Row; readonly measures: Record<string, Row>; readonly duplicates: Row | null };
+type Story = {
+  readonly id: string;
+  readonly url: string | null;
+  readonly decision: Row;
+  readonly measures: Record<string, Row>;
+  readonly duplicates: Row | null;
+};
 
 function files(dir: string): string[] {
-  return existsSync(dir) ? readdirSync(dir).sort().map(name => join(dir, name)) : [];
+  return existsSync(dir)
+    ? readdirSync(dir)
+        .sort()
+        .map(name => join(dir, name))
+    : [];
 }
 
 async function* decisions(workdir: string): AsyncGenerator<Row> {
-  for (const phase of files(join(workdir, "decisions"))) for (const file of files(phase)) yield* readTable(file);
+  for (const phase of files(join(workdir, "decisions")))
+    for (const file of files(phase)) yield* readTable(file);
 }
 
 async function findRow(paths: readonly string[], id: string): Promise<Row | null> {
@@ -28,7 +39,8 @@ async function findRow(paths: readonly string[], id: string): Promise<Row | null
 export async function tellStories(workdir: string, idOrUrl: string): Promise<Story[]> {
   const wanted = idOrUrl.startsWith("<") ? idOrUrl : idOrUrl.startsWith("urn:") ? `<${idOrUrl}>` : idOrUrl;
   const found: Row[] = [];
-  for await (const row of decisions(workdir)) if (row["id"] === wanted || row["url"] === wanted || row["id"] === idOrUrl) found.push(row);
+  for await (const row of decisions(workdir))
+    if (row["id"] === wanted || row["url"] === wanted || row["id"] === idOrUrl) found.push(row);
   const stages = readPlan(workdir).recipe.stages.map(stage => stage.name);
   const stories: Story[] = [];
   for (const decision of found) {
@@ -38,7 +50,13 @@ export async function tellStories(workdir: string, idOrUrl: string): Promise<Sto
       const row = await findRow(files(join(workdir, "measures", stage)), id);
       if (row) measures[stage] = row;
     }
-    stories.push({ id, url: decision["url"] as string | null, decision, measures, duplicates: await findRow(files(join(workdir, "duplicates")), id) });
+    stories.push({
+      id,
+      url: decision["url"] as string | null,
+      decision,
+      measures,
+      duplicates: await findRow(files(join(workdir, "duplicates")), id),
+    });
   }
   return stories;
 }
@@ -54,10 +72,15 @@ export const explain = command({
     json: { type: "flag", about: "JSON lines on stdout" },
   },
   async run([wanted], flags) {
-    if (wanted === undefined) throw new UserError("explain which document?", "Give a WARC-Record-ID or a URL.");
+    if (wanted === undefined)
+      throw new UserError("explain which document?", "Give a WARC-Record-ID or a URL.");
     const workdir = workdirOf(flags.workdir);
     const stories = await tellStories(workdir, wanted);
-    if (stories.length === 0) throw new UserError(`the run has no document ${wanted}`, "Give the whole URL or the whole id, as `curate inspect` prints them.");
+    if (stories.length === 0)
+      throw new UserError(
+        `the run has no document ${wanted}`,
+        "Give the whole URL or the whole id, as `curate inspect` prints them.",
+      );
     for (const story of stories) {
       if (flags.json) json(story);
       else out(storyText(story));
@@ -66,12 +89,24 @@ export const explain = command({
 });
 
 function storyText({ id, url, decision, measures, duplicates }: Story): string {
-  const lines = [styled(printable(url ?? id), "bold"), styled(id, "dim"), `in ${decision["warc_file"]} at byte ${decision["warc_offset"]}`, ""];
+  const lines = [
+    styled(printable(url ?? id), "bold"),
+    styled(id, "dim"),
+    `in ${decision["warc_file"]} at byte ${decision["warc_offset"]}`,
+    "",
+  ];
   for (const [stage, { id: _, reason, ...values }] of Object.entries(measures)) {
-    const shown = Object.entries(values).map(([name, value]) => `${name} ${typeof value === "number" ? Number(value.toPrecision(4)) : value}`);
-    lines.push(`${stage}: ${reason ? styled(String(reason), "red") : styled("passed", "green")}  ${styled(shown.join(" · "), "dim")}`);
+    const shown = Object.entries(values).map(
+      ([name, value]) => `${name} ${typeof value === "number" ? Number(value.toPrecision(4)) : value}`,
+    );
+    lines.push(
+      `${stage}: ${reason ? styled(String(reason), "red") : styled("passed", "green")}  ${styled(shown.join(" · "), "dim")}`,
+    );
   }
-  if (duplicates) lines.push(`cluster ${duplicates["cluster_id"]} of ${duplicates["cluster_size"]} documents, kept: ${duplicates["kept_id"]}`);
+  if (duplicates)
+    lines.push(
+      `cluster ${duplicates["cluster_id"]} of ${duplicates["cluster_size"]} documents, kept: ${duplicates["kept_id"]}`,
+    );
   const reason = String(decision["reason"]);
   if (reason === "kept") lines.push(styled("Kept: it is in the corpus.", "green"));
   else {

@@ -15,16 +15,27 @@ export const extract = command({
   flags: {
     engine: { type: "text", value: "NAME", about: "main-content (default), readability or full-text" },
     url: { type: "text", value: "URL", about: "where the page came from" },
-    charset: { type: "text", value: "NAME", about: "as an HTTP header would have said; default: look into the page" },
+    charset: {
+      type: "text",
+      value: "NAME",
+      about: "as an HTTP header would have said; default: look into the page",
+    },
     json: { type: "flag", about: "text and metadata as one JSON object" },
   },
   async run([path], flags) {
-    if (path === undefined) throw new UserError("extract which page?", "Give a file, or - for standard input.");
+    if (path === undefined)
+      throw new UserError("extract which page?", "Give a file, or - for standard input.");
     const body = readPage(path);
     const { options } = extractStage;
     const engine = flags.engine === undefined ? options.engine.default : options.engine.parse(flags.engine);
-    if (engine === undefined) throw new UserError(`--engine: expected ${options.engine.expects}, got ${JSON.stringify(flags.engine)}`);
-    const judge = await extractStage.build({ ...defaults(options), engine }, { load: () => Promise.reject(new Error("extract loads nothing")), seed: 0 });
+    if (engine === undefined)
+      throw new UserError(
+        `--engine: expected ${options.engine.expects}, got ${JSON.stringify(flags.engine)}`,
+      );
+    const judge = await extractStage.build(
+      { ...defaults(options), engine },
+      { load: () => Promise.reject(new Error("extract loads nothing")), seed: 0 },
+    );
     const type = flags.charset ? `text/html; charset=${flags.charset}` : "text/html";
     const verdict = judge({
       id: path,

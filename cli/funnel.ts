@@ -5,7 +5,9 @@ import type { StageStats } from "../pipeline/stats.ts";
 import { bytes, number, percent, styled, table } from "./terminal.ts";
 
 export function funnelTable(stages: readonly StageStats[], colour: boolean): string {
-  const head = ["stage", "in", "out", "kept", "text out", "docs/s", "CPU s", "dropped because"].map(cell => styled(cell, "dim", colour));
+  const head = ["stage", "in", "out", "kept", "text out", "docs/s", "CPU s", "dropped because"].map(cell =>
+    styled(cell, "dim", colour),
+  );
   const rows = stages.map(stage => [
     styled(stage.name, "bold", colour),
     number(stage.in),

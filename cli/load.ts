@@ -7,20 +7,26 @@ import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { UserError } from "../lib/errors.ts";
 import { packageRoot } from "../lib/package-root.ts";
+import { tryStages } from "../pipeline/execute/build.ts";
+import type { Plan } from "../pipeline/execute/plan.ts";
 import { type Input, resolveInputs } from "../pipeline/inputs.ts";
 import { sourceOptions } from "../pipeline/readers/input.ts";
 import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
-import { tryStages } from "../pipeline/execute/build.ts";
-import type { Plan } from "../pipeline/execute/plan.ts";
 import { catalogue } from "./catalogue.ts";
 
-export const version: string = (JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }).version;
+export const version: string = (
+  JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
+).version;
 
 /** `a.b=c` as given to --set. */
 export function parseSets(sets: readonly string[]): { address: string; value: string }[] {
   return sets.map(set => {
     const at = set.indexOf("=");
-    if (at <= 0) throw new UserError(`--set: expected address=value, got ${JSON.stringify(set)}`, "For example  --set gopher-quality.minWords=80");
+    if (at <= 0)
+      throw new UserError(
+        `--set: expected address=value, got ${JSON.stringify(set)}`,
+        "For example  --set gopher-quality.minWords=80",
+      );
     return { address: set.slice(0, at), value: set.slice(at + 1) };
   });
 }
@@ -35,10 +41,18 @@ export type PlanOptions = {
 
 export function loadRecipe(path: string, sets: readonly string[]): Recipe {
   if (!existsSync(path)) {
-    throw new UserError(`there is no recipe ${path}`, "Name one: curate run my-stages.yaml. The default is stages.yaml in this folder.");
+    throw new UserError(
+      `there is no recipe ${path}`,
+      "Name one: curate run my-stages.yaml. The default is stages.yaml in this folder.",
+    );
   }
-  if (statSync(path).isDirectory()) throw new UserError(`${path} is a folder, expected a recipe such as stages.yaml`);
-  return parseRecipe({ text: readFileSync(path, "utf8"), path, set: parseSets(sets) }, catalogue, sourceOptions);
+  if (statSync(path).isDirectory())
+    throw new UserError(`${path} is a folder, expected a recipe such as stages.yaml`);
+  return parseRecipe(
+    { text: readFileSync(path, "utf8"), path, set: parseSets(sets) },
+    catalogue,
+    sourceOptions,
+  );
 }
 
 /** The plan for a recipe, with its inputs found and its stages tried. Throws UserError. */
@@ -63,7 +77,8 @@ function inputsOf(recipe: Recipe, base: string, where: string): Input[] {
 
 function limited(inputs: Input[], limit: number | undefined): Input[] {
   if (limit === undefined) return inputs;
-  if (!Number.isInteger(limit) || limit < 1) throw new UserError(`--limit: expected a whole number of input files of at least 1, got ${limit}`);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new UserError(`--limit: expected a whole number of input files of at least 1, got ${limit}`);
   return inputs.slice(0, limit);
 }
 
@@ -73,7 +88,10 @@ export function prepareWorkdir(workdir: string): void {
     mkdirSync(workdir, { recursive: true });
     accessSync(workdir, constants.W_OK);
   } catch (error) {
-    throw new UserError(`cannot write the workdir ${workdir}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`, "Choose another with --workdir, or change its permissions.");
+    throw new UserError(
+      `cannot write the workdir ${workdir}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
+      "Choose another with --workdir, or change its permissions.",
+    );
   }
 }
 
@@ -83,7 +101,9 @@ export function recipeYaml(recipe: Recipe): string {
   const listed = stages.map(({ name, mode, preset, options }) => ({
     [name]: { ...(preset === null ? {} : { preset }), ...(mode === "drop" ? {} : { mode }), ...options },
   }));
-  const source = Object.fromEntries(Object.entries(top.source).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
+  const source = Object.fromEntries(
+    Object.entries(top.source).filter(([, value]) => !(Array.isArray(value) && value.length === 0)),
+  );
   return stringify({ version: schema, ...top, workers: top.workers ?? "auto", source, stages: listed });
 }
 
@@ -91,11 +111,19 @@ export function recipeYaml(recipe: Recipe): string {
 export function workdirOf(named: string | undefined): string {
   if (named !== undefined) {
     const path = resolve(named);
-    if (!existsSync(join(path, "run.json"))) throw new UserError(`${path} is not a workdir: it has no run.json`, "Run  curate run stages.yaml --workdir DIR  first.");
+    if (!existsSync(join(path, "run.json")))
+      throw new UserError(
+        `${path} is not a workdir: it has no run.json`,
+        "Run  curate run stages.yaml --workdir DIR  first.",
+      );
     return path;
   }
   const recipe = loadRecipe("stages.yaml", []);
   const path = resolve(recipe.workdir);
-  if (!existsSync(join(path, "run.json"))) throw new UserError(`nothing has been run yet: ${path} has no run.json`, "Run  curate run  first, or name a workdir.");
+  if (!existsSync(join(path, "run.json")))
+    throw new UserError(
+      `nothing has been run yet: ${path} has no run.json`,
+      "Run  curate run  first, or name a workdir.",
+    );
   return path;
 }

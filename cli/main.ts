@@ -11,20 +11,59 @@ import { colourful, out, say, styled } from "./terminal.ts";
 type Entry = { readonly about: string; readonly load: () => Promise<Command> };
 
 const commands: Readonly<Record<string, Entry>> = {
-  run: { about: "run or resume a recipe, from raw crawl to a model that talks", load: async () => (await import("./run.ts")).run },
-  check: { about: "validate a recipe, print the plan and a cost estimate; does no work", load: async () => (await import("./check.ts")).check },
-  stats: { about: "the funnel of a run, and what another threshold would keep", load: async () => (await import("./stats.ts")).stats },
-  inspect: { about: "read real documents that a stage kept or dropped", load: async () => (await import("./inspect.ts")).inspect },
-  explain: { about: "what became of one document, and why", load: async () => (await import("./explain.ts")).explain },
-  report: { about: "one self-contained report.html and DATASET_CARD.md", load: async () => (await import("./report.ts")).report },
-  extract: { about: "the main text of one HTML page", load: async () => (await import("./extract.ts")).extract },
-  tokenizer: { about: "train, encode, decode, inspect: the BPE tools alone", load: async () => (await import("./tokenizer.ts")).tokenizer },
-  train: { about: "train a model on token shards, or go on training", load: async () => (await import("./train.ts")).train },
+  run: {
+    about: "run or resume a recipe, from raw crawl to a model that talks",
+    load: async () => (await import("./run.ts")).run,
+  },
+  check: {
+    about: "validate a recipe, print the plan and a cost estimate; does no work",
+    load: async () => (await import("./check.ts")).check,
+  },
+  stats: {
+    about: "the funnel of a run, and what another threshold would keep",
+    load: async () => (await import("./stats.ts")).stats,
+  },
+  inspect: {
+    about: "read real documents that a stage kept or dropped",
+    load: async () => (await import("./inspect.ts")).inspect,
+  },
+  explain: {
+    about: "what became of one document, and why",
+    load: async () => (await import("./explain.ts")).explain,
+  },
+  report: {
+    about: "one self-contained report.html and DATASET_CARD.md",
+    load: async () => (await import("./report.ts")).report,
+  },
+  extract: {
+    about: "the main text of one HTML page",
+    load: async () => (await import("./extract.ts")).extract,
+  },
+  tokenizer: {
+    about: "train, encode, decode, inspect: the BPE tools alone",
+    load: async () => (await import("./tokenizer.ts")).tokenizer,
+  },
+  train: {
+    about: "train a model on token shards, or go on training",
+    load: async () => (await import("./train.ts")).train,
+  },
   sample: { about: "text from a checkpoint", load: async () => (await import("./sample.ts")).sample },
-  eval: { about: "validation loss, bits per byte, HellaSwag", load: async () => (await import("./eval.ts")).evaluate },
-  export: { about: "shards and checkpoints for other programs", load: async () => (await import("./export.ts")).exportCommand },
-  import: { about: "other programs' models, to sample and train on", load: async () => (await import("./import.ts")).importCommand },
-  doctor: { about: "what this machine offers and what will be used", load: async () => (await import("./doctor.ts")).doctor },
+  eval: {
+    about: "validation loss, bits per byte, HellaSwag",
+    load: async () => (await import("./eval.ts")).evaluate,
+  },
+  export: {
+    about: "shards and checkpoints for other programs",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  import: {
+    about: "other programs' models, to sample and train on",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
+  doctor: {
+    about: "what this machine offers and what will be used",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
 };
 
 function overview(): string {
@@ -58,7 +97,10 @@ async function main(args: readonly string[]): Promise<number> {
   const entry = commands[name];
   if (!entry) {
     const near = nearest(name, Object.keys(commands));
-    throw new UserError(`curate has no command ${JSON.stringify(name)}.${near ? ` Did you mean ${near}?` : ""}`, "See  curate --help");
+    throw new UserError(
+      `curate has no command ${JSON.stringify(name)}.${near ? ` Did you mean ${near}?` : ""}`,
+      "See  curate --help",
+    );
   }
   const command = await entry.load();
   const dash = rest.indexOf("--");
@@ -103,6 +145,7 @@ function explained({ code, path }: NodeJS.ErrnoException): string | null {
   const where = path ? ` (${path})` : "";
   if (code === "ENOSPC") return `the disk is full${where}. Make room, then run the same command to go on.`;
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return `no permission to write${where}.`;
-  if (code === "EMFILE" || code === "ENFILE") return "too many open files. Raise the limit (ulimit -n), then run the same command to go on.";
+  if (code === "EMFILE" || code === "ENFILE")
+    return "too many open files. Raise the limit (ulimit -n), then run the same command to go on.";
   return null;
 }

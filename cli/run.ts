@@ -1,16 +1,15 @@
 /** `curate run [stages.yaml]`: runs or resumes a recipe, from its source to its last stage. */
 import { rmSync } from "node:fs";
-import { relative } from "node:path";
+import { availableParallelism } from "node:os";
+import { join, relative } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
 import { nearest, UserError } from "../lib/errors.ts";
-import { execute, type RunEvents, planPath, readRunState, writePlan } from "../pipeline/execute/execute.ts";
+import { execute, planPath, type RunEvents, readRunState, writePlan } from "../pipeline/execute/execute.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import type { Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
 import { openPool } from "../pipeline/execute/workers.ts";
 import type { StageStats } from "../pipeline/stats.ts";
-import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { command } from "./command.ts";
 import { emptyStages, funnelTable } from "./funnel.ts";
 import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
@@ -39,7 +38,10 @@ export const run = command({
   },
   async run([recipePath = "stages.yaml"], flags) {
     if (flags.executor !== undefined && flags.executor !== "local") {
-      throw new UserError(`--executor: expected local, got ${JSON.stringify(flags.executor)}`, "This version runs jobs on local worker threads.");
+      throw new UserError(
+        `--executor: expected local, got ${JSON.stringify(flags.executor)}`,
+        "This version runs jobs on local worker threads.",
+      );
     }
     const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
     const threads = workerCount(flags.workers, plan.recipe.workers);
@@ -54,17 +56,27 @@ export function workerCount(flag: string | undefined, fromRecipe: number | null)
   if (flag === undefined) return fromRecipe ?? availableParallelism();
   if (flag === "auto") return availableParallelism();
   const n = Number(flag);
-  if (!Number.isInteger(n) || n < 1 || n > 1024) throw new UserError(`--workers: expected a whole number from 1 to 1024, or auto, got ${JSON.stringify(flag)}`);
+  if (!Number.isInteger(n) || n < 1 || n > 1024)
+    throw new UserError(
+      `--workers: expected a whole number from 1 to 1024, or auto, got ${JSON.stringify(flag)}`,
+    );
   return n;
 }
 
-function stageFlag(flag: string, stage: string | undefined, plan: Plan, phases: readonly Phase[]): { first: string; last: string } | undefined {
+function stageFlag(
+  flag: string,
+  stage: string | undefined,
+  plan: Plan,
+  phases: readonly Phase[],
+): { first: string; last: string } | undefined {
   if (stage === undefined) return undefined;
   const known = plan.recipe.stages.map(s => s.name);
   const found = phaseOfStage(plan, phases, stage);
   if (found) return found;
   const near = nearest(stage, known);
-  throw new UserError(`--${flag}: the recipe has no stage ${JSON.stringify(stage)}.${near ? ` Did you mean ${near}?` : ""} Known: ${known.join(", ")}`);
+  throw new UserError(
+    `--${flag}: the recipe has no stage ${JSON.stringify(stage)}.${near ? ` Did you mean ${near}?` : ""} Known: ${known.join(", ")}`,
+  );
 }
 
 type RunPlan = {
@@ -82,7 +94,11 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
   const lock = acquireLock(plan.workdir);
   const progress = openProgress(process.stderr, asJson);
   const stop = new AbortController();
-  const pool = openPool({ entry: new URL("./worker.js", import.meta.url), planPath: planPath(plan), threads });
+  const pool = openPool({
+    entry: new URL("./worker.js", import.meta.url),
+    planPath: planPath(plan),
+    threads,
+  });
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
     progress.say("stopping; the same command goes on from here");
@@ -98,10 +114,20 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
     writePlan(plan);
     writeAtomic(join(plan.workdir, "recipe.yaml"), recipeYaml(plan.recipe));
     const size = plan.inputs.reduce((sum, input) => sum + input.bytes, 0);
-    progress.say(`${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${threads} worker${threads === 1 ? "" : "s"}`);
-    const stats = await execute({ plan, phases, pool, signal: stop.signal, on: showing(progress), ...(until ? { until: until.last } : {}) });
+    progress.say(
+      `${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${threads} worker${threads === 1 ? "" : "s"}`,
+    );
+    const stats = await execute({
+      plan,
+      phases,
+      pool,
+      signal: stop.signal,
+      on: showing(progress),
+      ...(until ? { until: until.last } : {}),
+    });
     const seconds = (Date.now() - started) / 1000;
-    if (asJson) json({ state: readRunState(plan.workdir)?.state, workdir: plan.workdir, seconds, stages: stats });
+    if (asJson)
+      json({ state: readRunState(plan.workdir)?.state, workdir: plan.workdir, seconds, stages: stats });
     else report(plan, stats, seconds);
     return 0;
   } catch (error) {
@@ -121,8 +147,10 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
 function removeEarlier(plan: Plan, phases: readonly Phase[], progress: Progress): void {
   if (!readRunState(plan.workdir)) return;
   progress.say("starting over: removing what the earlier run left");
-  for (const phase of phases) for (const output of phase.outputs) rmSync(join(plan.workdir, output), { recursive: true, force: true });
-  for (const name of ["work", "run.json", "stats.json", "recipe.yaml"]) rmSync(join(plan.workdir, name), { recursive: true, force: true });
+  for (const phase of phases)
+    for (const output of phase.outputs) rmSync(join(plan.workdir, output), { recursive: true, force: true });
+  for (const name of ["work", "run.json", "stats.json", "recipe.yaml"])
+    rmSync(join(plan.workdir, name), { recursive: true, force: true });
 }
 
 /** Makes a phase look unstarted, so that it and, where its output changes, everything after it is redone. */

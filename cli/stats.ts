@@ -14,7 +14,11 @@ import { colourful, json, number, out, percent, table } from "./terminal.ts";
 
 export function readStats(workdir: string): StageStats[] {
   const path = join(workdir, "stats.json");
-  if (!existsSync(path)) throw new UserError(`${workdir} has no stats.json yet: no phase of the run has ended`, "Let the run go on, then ask again.");
+  if (!existsSync(path))
+    throw new UserError(
+      `${workdir} has no stats.json yet: no phase of the run has ended`,
+      "Let the run go on, then ask again.",
+    );
   return (JSON.parse(readFileSync(path, "utf8")) as { stages: StageStats[] }).stages;
 }
 
@@ -43,16 +47,32 @@ export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
   const entry = plan.recipe.stages.find(stage => stage.name === name);
   const stage = documentStages.get(name);
   const names = plan.recipe.stages.map(s => s.name);
-  if (!entry || !stage) throw new UserError(`--what-if: the run has no filter ${shown(name)}.${near(name, names)}`);
-  if (!stage.reject) throw new UserError(`--what-if: ${name} decides from the text itself, so its thresholds cannot be replayed`, "Run it again with --set instead.");
+  if (!entry || !stage)
+    throw new UserError(`--what-if: the run has no filter ${shown(name)}.${near(name, names)}`);
+  if (!stage.reject)
+    throw new UserError(
+      `--what-if: ${name} decides from the text itself, so its thresholds cannot be replayed`,
+      "Run it again with --set instead.",
+    );
   const declared = stage.options[option];
-  if (!declared) throw new UserError(`--what-if: ${name} has no option ${shown(option)}.${near(option, Object.keys(stage.options))}`);
+  if (!declared)
+    throw new UserError(
+      `--what-if: ${name} has no option ${shown(option)}.${near(option, Object.keys(stage.options))}`,
+    );
   const { parse } = await import("yaml");
   const now = declared.parse(parse(value));
-  if (now === undefined) throw new UserError(`--what-if ${set}: expected ${declared.expects}, got ${shown(parse(value))}`);
+  if (now === undefined)
+    throw new UserError(`--what-if ${set}: expected ${declared.expects}, got ${shown(parse(value))}`);
   const options = { ...entry.options, [option]: now };
   const dir = join(workdir, "measures", name);
-  const result = { in: 0, keptBefore: 0, keptNow: 0, newlyKept: 0, newlyDropped: 0, reasonsNow: {} as Record<string, number> };
+  const result = {
+    in: 0,
+    keptBefore: 0,
+    keptNow: 0,
+    newlyKept: 0,
+    newlyDropped: 0,
+    reasonsNow: {} as Record<string, number>,
+  };
   for (const file of existsSync(dir) ? readdirSync(dir).sort() : []) {
     for await (const row of readTable(join(dir, file))) {
       const { id: _, reason, ...measures } = row;
@@ -66,7 +86,8 @@ export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
       if (rejection) result.reasonsNow[rejection.reason] = (result.reasonsNow[rejection.reason] ?? 0) + 1;
     }
   }
-  if (result.in === 0) throw new UserError(`${dir} holds no measures: the stage ${name} has not run in this workdir`);
+  if (result.in === 0)
+    throw new UserError(`${dir} holds no measures: the stage ${name} has not run in this workdir`);
   return { stage: name, option, was: entry.options[option], now, ...result };
 }
 
@@ -77,12 +98,17 @@ const near = (name: string, known: readonly string[]) => {
 
 export const stats = command({
   name: "stats",
-  about: "Shows the funnel of a run: documents in and out of each stage, why they were dropped, and what it cost.",
+  about:
+    "Shows the funnel of a run: documents in and out of each stage, why they were dropped, and what it cost.",
   usage: "[workdir]",
   example: "curate stats runs/fixtures --what-if gopher-quality.minWords=80",
   maxPositionals: 1,
   flags: {
-    "what-if": { type: "list", value: "a.b=c", about: "replay one threshold from recorded measures, without reading the corpus again" },
+    "what-if": {
+      type: "list",
+      value: "a.b=c",
+      about: "replay one threshold from recorded measures, without reading the corpus again",
+    },
     json: { type: "flag", about: "one JSON object on stdout" },
   },
   async run([named], flags) {
@@ -110,6 +136,7 @@ function whatIfText(result: WhatIf): string {
     ["newly dropped", number(result.newlyDropped), ""],
   ];
   const changed = `${result.stage}.${result.option}: ${shown(result.was)} → ${shown(result.now)}`;
-  const later = result.newlyKept > 0 ? "\nNewly kept documents would still have to pass the stages after this one." : "";
+  const later =
+    result.newlyKept > 0 ? "\nNewly kept documents would still have to pass the stages after this one." : "";
   return `${changed}\n${table(rows, ["left", "right", "right"])}${later}`;
 }
