@@ -1,0 +1,227 @@
+/** The engine on phases made for the purpose: order, resume, damage, changed settings, failures, the lock. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { writeAtomic } from "../../../lib/atomic.ts";
+import { UserError } from "../../../lib/errors.ts";
+import { execute, type RunEvents, readRunState } from "../../../pipeline/execute/execute.ts";
+import { acquireLock } from "../../../pipeline/execute/lock.ts";
+import { type Phase, partName } from "../../../pipeline/execute/phase.ts";
+import { type Plan, phaseKeys } from "../../../pipeline/execute/plan.ts";
+import type { Pool } from "../../../pipeline/execute/workers.ts";
+import type { Recipe } from "../../../pipeline/recipe.ts";
+import { emptyStats } from "../../../pipeline/stats.ts";
+
+const workdir = () => mkdtempSync(join(tmpdir(), "curate-execute-"));
+
+function planIn(dir: string): Plan {
+  const recipe = {
+    version: 1,
+    name: "t",
+    seed: 1,
+    memory: 1e9,
+    workers: null,
+    workdir: dir,
+    source: {},
+    keepRejected: { sample: 0, minPerReason: 1 },
+    stages: [],
+  } as unknown as Recipe;
+  return { version: "1", recipe, base: dir, workdir: dir, inputs: [] };
+}
+
+type Log = { ran: string[]; said: string[] };
+
+/** A phase of three jobs, each writing one file. */
+function phase(
+  name: string,
+  log: Log,
+  settings: unknown = 1,
+  fail: (job: number) => Error | null = () => null,
+): Phase {
+  return {
+    name,
+    about: `about ${name}`,
+    settings,
+    outputs: [`out-${name}`],
+    place: "workers",
+    jobs: () => 3,
+    async run(job, { workdir }) {
+      log.ran.push(`${name} ${job}`);
+      const error = fail(job);
+      if (error) throw error;
+      const file = writeAtomic(
+        join(workdir, `out-${name}`, partName(job)),
+        `${name} ${job} ${JSON.stringify(settings)}`,
+      );
+      return {
+        stats: [{ ...emptyStats(name), in: 2, out: 2 }],
+        outputs: [{ ...file, path: relative(workdir, file.path) }],
+      };
+    },
+  };
+}
+
+/** A pool that runs jobs here, in order. */
+function inline(phases: readonly Phase[], dir: string): Pool {
+  return {
+    async run(name, jobs, on) {
+      const failures = [];
+      for (const job of jobs) {
+        try {
+          const run = phases.find(p => p.name === name)!.run;
+          on.done(
+            job,
+            await run(job, {
+              workdir: dir,
+              memory: 1e9,
+              signal: new AbortController().signal,
+              progress: on.progress,
+            }),
+          );
+        } catch (error) {
+          failures.push({ job, error: error as Error });
+        }
+      }
+      return failures;
+    },
+    stop: async () => {},
+  };
+}
+
+function events(log: Log): RunEvents {
+  return { phase() {}, progress() {}, job() {}, end() {}, say: line => log.said.push(line) };
+}
+
+async function go(dir: string, log: Log, phases: readonly Phase[], until?: string) {
+  const options = {
+    plan: planIn(dir),
+    phases,
+    pool: inline(phases, dir),
+    signal: new AbortController().signal,
+    on: events(log),
+  };
+  return execute(until === undefined ? options : { ...options, until });
+}
+
+test("phases run in order, their statistics add up, and a second run does nothing", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = [phase("a", log), phase("b", log)];
+  const stats = await go(dir, log, phases);
+  assert.deepEqual(log.ran, ["a 0", "a 1", "a 2", "b 0", "b 1", "b 2"]);
+  assert.deepEqual(
+    stats.map(({ name, in: n }) => [name, n]),
+    [
+      ["a", 6],
+      ["b", 6],
+    ],
+  );
+  assert.deepEqual(JSON.parse(readFileSync(join(dir, "stats.json"), "utf8")).stages.length, 2);
+  assert.equal(readRunState(dir)?.state, "done");
+  await go(dir, log, phases);
+  assert.equal(log.ran.length, 6);
+});
+
+test("a job that failed is the only one that runs again", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const broken = [phase("a", log, 1, job => (job === 1 ? new Error("no luck") : null)), phase("b", log)];
+  await assert.rejects(go(dir, log, broken), /job 1 of a failed: no luck/);
+  assert.equal(readRunState(dir)?.state, "failed");
+  log.ran.length = 0;
+  await go(dir, log, [phase("a", log), phase("b", log)]);
+  assert.deepEqual(log.ran, ["a 1", "b 0", "b 1", "b 2"]);
+});
+
+test("a user's mistake found inside a job comes out as one", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  await assert.rejects(
+    go(dir, log, [phase("a", log, 1, () => new UserError("mend it", "so"))]),
+    (error: unknown) => error instanceof UserError && error.hint === "so",
+  );
+});
+
+test("a damaged or missing file is noticed by its checksum, named, and only its job redone", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = [phase("a", log), phase("b", log, 1, job => (job === 2 ? new Error("cut off") : null))];
+  await assert.rejects(go(dir, log, phases));
+  const victim = join(dir, "out-a", partName(1));
+  const whole = readFileSync(victim);
+  const damaged = Buffer.from(whole);
+  damaged[0]! ^= 1;
+  writeFileSync(victim, damaged);
+  rmSync(join(dir, "out-b", partName(0)));
+  log.ran.length = 0;
+  await go(dir, log, [phase("a", log), phase("b", log)]);
+  assert.deepEqual(log.ran, ["a 1", "b 0", "b 2"]);
+  assert.deepEqual(readFileSync(victim), whole);
+  assert.equal(log.said.filter(line => line.includes("is damaged or missing")).length, 2);
+});
+
+test("a changed setting redoes its phase and every later one, and says so", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  await go(dir, log, [phase("a", log), phase("b", log), phase("c", log)]);
+  log.ran.length = 0;
+  await go(dir, log, [phase("a", log), phase("b", log, 2), phase("c", log)]);
+  assert.deepEqual(log.ran, ["b 0", "b 1", "b 2", "c 0", "c 1", "c 2"]);
+  assert.deepEqual(log.said, [
+    "the recipe or its inputs changed: redoing b (about b) and what comes after it",
+  ]);
+});
+
+test("--until stops after a phase and the next run goes on", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = [phase("a", log), phase("b", log)];
+  await go(dir, log, phases, "a");
+  assert.deepEqual(log.ran, ["a 0", "a 1", "a 2"]);
+  assert.equal(readRunState(dir)?.state, "stopped");
+  await go(dir, log, phases);
+  assert.equal(log.ran.length, 6);
+});
+
+test("temporary files of a killed run are swept away", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const broken = [phase("a", log, 1, job => (job === 0 ? new Error("killed") : null))];
+  await assert.rejects(go(dir, log, broken));
+  writeFileSync(join(dir, "out-a", "half.123.tmp"), "half");
+  await go(dir, log, [phase("a", log)]);
+  assert.equal(existsSync(join(dir, "out-a", "half.123.tmp")), false);
+});
+
+test("keys depend on settings, on inputs and on everything before, not on the workdir", () => {
+  const log: Log = { ran: [], said: [] };
+  const [one, two] = [planIn("/one"), planIn("/two")];
+  const keys = phaseKeys(one, [phase("a", log), phase("b", log)]);
+  assert.deepEqual(phaseKeys(two, [phase("a", log), phase("b", log)]), keys);
+  const changed = phaseKeys(one, [phase("a", log, 2), phase("b", log)]);
+  assert.notEqual(changed[0], keys[0]);
+  assert.notEqual(changed[1], keys[1]);
+  const moreInputs = phaseKeys({ ...one, inputs: [{ name: "x", bytes: 1, fingerprint: "f" }] }, [
+    phase("a", log),
+  ]);
+  assert.notEqual(moreInputs[0], keys[0]);
+});
+
+test("a workdir has one run at a time, and the second is told who holds it", () => {
+  const dir = workdir();
+  const lock = acquireLock(dir);
+  assert.throws(
+    () => acquireLock(dir),
+    (error: unknown) =>
+      error instanceof UserError &&
+      error.message.includes(`another run is using ${dir}: process ${process.pid} on`),
+  );
+  lock.release();
+  acquireLock(dir).release();
+});
+
+test("a lock whose owner is gone is taken over", () => {
+  const dir = workdir();
+  const lock = acquireLock(dir);
+  const owner = JSON.parse(readFileSync(join(dir, "lock"), "utf8"));
+  writeFileSync(join(dir, "lock"), JSON.stringify({ ...owner, pid: 4_194_303 }));
+  acquireLock(dir);
+  writeFileSync(join(dir, "lock"), JSON.stringify({ ...owner, processStart: "1" }));
+  acquireLock(dir).release();
+  lock.release();
+});
