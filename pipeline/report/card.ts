@@ -1,0 +1,84 @@
+/**
+ * `DATASET_CARD.md` in the form the Hugging Face hub reads: a YAML header, then what the corpus is, where it comes
+ * from, the funnel, what was opted out, and what a user must know. All numbers are sums of the run's statistics.
+ */
+import { stringify } from "yaml";
+import { droppedTotal } from "../stats.ts";
+import { grouped } from "./charts.ts";
+import type { ReportData } from "./gather.ts";
+
+function sizeCategory(n: number): string {
+  const bounds: [number, string][] = [
+    [1e3, "n<1K"],
+    [1e4, "1K<n<10K"],
+    [1e5, "10K<n<100K"],
+    [1e6, "100K<n<1M"],
+    [1e7, "1M<n<10M"],
+    [1e8, "10M<n<100M"],
+    [1e9, "100M<n<1B"],
+  ];
+  return bounds.find(([bound]) => n < bound)?.[1] ?? "n>1B";
+}
+
+export function datasetCard(data: ReportData): string {
+  const { plan, stages, kept } = data;
+  const header = {
+    pretty_name: plan.recipe.name,
+    license: "other",
+    language: data.languages.map(([code]) => code).slice(0, 20),
+    size_categories: [sizeCategory(kept.documents)],
+    task_categories: ["text-generation"],
+    configs: [{ config_name: "default", data_files: [{ split: "train", path: "documents/*.parquet" }] }],
+  };
+  const optOut = stages.find(stage => stage.name === "opt-out");
+  const optOuts = optOut
+    ? Object.entries(optOut.dropped).map(([reason, n]) => `- ${reason}: ${grouped(n)}`)
+    : ["- The recipe had no `opt-out` stage."];
+  const funnel = stages.map(stage => {
+    const reasons = Object.entries(stage.dropped)
+      .sort(([, n], [, m]) => m - n)
+      .slice(0, 5)
+      .map(([reason, n]) => `${reason} ${grouped(n)}`);
+    return `| ${stage.name} | ${grouped(stage.in)} | ${grouped(stage.out)} | ${grouped(droppedTotal(stage))} | ${grouped(stage.failed)} | ${reasons.join(", ")} |`;
+  });
+  const shownInputs = plan.inputs
+    .slice(0, 20)
+    .map(({ name, bytes }) => `- \`${name.replaceAll("`", "")}\` (${grouped(bytes)} bytes)`);
+  if (plan.inputs.length > 20) shownInputs.push(`- and ${grouped(plan.inputs.length - 20)} more`);
+  return `---
+${stringify(header).trimEnd()}
+---
+
+# ${plan.recipe.name}
+
+${grouped(kept.documents)} documents, ${grouped(kept.characters)} characters, curated from ${grouped(plan.inputs.length)} crawl files by curate ${plan.version}.
+Columns: id, url, text, date, language, language_score, title, warc_file, warc_offset, minhash_cluster_id, minhash_cluster_size, meta (JSON).
+
+## Sources
+
+${shownInputs.join("\n")}
+
+## Funnel
+
+| stage | in | out | dropped | failed | most frequent reasons |
+|---|---:|---:|---:|---:|---|
+${funnel.join("\n")}
+
+## Opt-out
+
+${optOuts.join("\n")}
+
+## Personal data
+
+${data.pii.length > 0 ? data.pii.map(([kind, n]) => `- ${kind}: ${grouped(n)} replaced`).join("\n") : "- No span was replaced."}
+
+## Licence
+
+The texts belong to the publishers of their pages; the url of each is in its row. Crawls of Common Crawl come under its
+terms of use. Choose the licence of the collection yourself and write it into the header above.
+
+## Recipe
+
+The full recipe, every default written out, is \`recipe.yaml\`; seed ${plan.recipe.seed}.
+`;
+}
