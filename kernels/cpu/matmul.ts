@@ -1,0 +1,81 @@
+/**
+ * How a matrix product is cut up. K in blocks that keep a panel of B (K x 8 floats) in half of a 32 KiB L1 cache;
+ * N in blocks so that the packed B stays in the L3 cache; then pieces of 64 rows (a block of A in L2) by a run of
+ * columns. The cut depends on the shape alone, never on the number of threads.
+ */
+import type { Tensor } from "../device.ts";
+import type { Threads } from "./threads.ts";
+
+export type Product = {
+  readonly layout: "NT" | "NN" | "TN";
+  readonly out: Tensor;
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly bias: Tensor | null;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly accumulate: boolean;
+};
+
+const deepest = 512;
+const packedBytes = 2 << 20;
+const rowsOfPiece = 64;
+const columnsOfPiece = 512;
+const panelsOfPacking = 16;
+/** Up to here reading B once is what costs, and packing it would cost more than it gives. */
+const fewRows = 4;
+
+const [bias, accumulate] = [1, 2];
+const roundUp8 = (n: number) => Math.ceil(n / 8) * 8;
+
+export function product(
+  threads: Threads,
+  address: (tensor: Tensor) => number,
+  packed: (bytes: number) => number,
+  p: Product,
+) {
+  const { layout, M, N, K } = p;
+  const [a, b, out] = [address(p.a), address(p.b), address(p.out)];
+  const biasAt = p.bias ? address(p.bias) : 0;
+  const modeOf = (first: boolean) => (first && p.bias ? bias : 0) | (p.accumulate || !first ? accumulate : 0);
+  if (layout === "NT" && M <= fewRows) {
+    const columns = 64;
+    threads.run("productOfFewRows", Math.ceil(N / columns), [
+      a,
+      b,
+      out,
+      biasAt,
+      modeOf(true),
+      M,
+      N,
+      K,
+      columns,
+    ]);
+    return;
+  }
+  const byColumns = layout === "TN";
+  const kernel = byColumns ? "productByColumns" : "productByRows";
+  const aStride = 4 * (byColumns ? M : K);
+  const [kStride, nStride] = layout === "NT" ? [4, 4 * K] : [4 * N, 4];
+  const depth = Math.ceil(K / Math.ceil(K / deepest));
+  const widest = Math.max(8, Math.floor(packedBytes / (4 * depth) / 8) * 8);
+  const width = roundUp8(Math.ceil(N / Math.ceil(N / widest)));
+  if (byColumns) threads.needScratch(128 + rowsOfPiece * depth * 4);
+  const packedAt = packed(roundUp8(Math.min(N, width)) * depth * 4);
+  for (let n = 0; n < N; n += width) {
+    const columns = Math.min(width, N - n);
+    const blocks = Math.ceil(columns / columnsOfPiece);
+    const blockColumns = roundUp8(Math.ceil(columns / blocks));
+    for (let k = 0; k < K; k += depth) {
+      const steps = Math.min(depth, K - k);
+      const bAt = b + k * kStride + n * nStride;
+      const packing = Math.ceil(columns / 8 / panelsOfPacking);
+      threads.run("packB", packing, [bAt, kStride, nStride, steps, columns, packedAt, panelsOfPacking]);
+      threads.run(kernel, Math.ceil(M / rowsOfPiece) * Math.ceil(columns / blockColumns), [
+        ...[a + k * (byColumns ? aStride : 4), aStride, packedAt, out + 4 * n, 4 * N, biasAt + 4 * n],
+        ...[modeOf(k === 0), M, columns, steps, rowsOfPiece, blockColumns, Math.ceil(columns / blockColumns)],
+      ]);
+    }
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * Causal attention by blocks of query rows: scores of a block against every key so far (one tile of the matrix
+ * kernel each), softmax, product with the values. Nothing of size T x T is kept; backward recomputes the
+ * probabilities from lse. Query head h reads key/value head h·KV/H.
+ */
+import { float, int, pointer, scratch } from "./control";
+import { ACCUMULATE, OVERWRITE, packPanel, putEdge, tileByColumns, tileByRows } from "./matmul";
+import { at, exp1, exp4, fma, log, max4, splat, sum4 } from "./simd";
+
+/** Query rows in a block. A multiple of 4. */
+const BLOCK: i32 = 32;
+
+/** out (M,N) = a·b with A by rows, B's rows of 8 at bPanel + n/8·bPanelStep, bStep bytes apart. Edges through `edge`. */
+function productRows(
+  a: usize,
+  aRow: usize,
+  b: usize,
+  bPanelStep: usize,
+  bStep: usize,
+  M: i32,
+  N: i32,
+  K: i32,
+  out: usize,
+  outRow: usize,
+  mode: i32,
+  edge: usize,
+): void {
+  for (let n = 0; n < N; n += 8) {
+    const columns = min(8, N - n);
+    for (let m = 0; m < M; m += 4) {
+      const rows = min(4, M - m);
+      const from = a + <usize>m * aRow;
+      const to = at(out + <usize>m * outRow, n);
+      if (rows == 4 && columns == 8) {
+        tileByRows(from, aRow, b, bStep, K, to, outRow, 0, mode);
+      } else if (rows == 4) {
+        tileByRows(from, aRow, b, bStep, K, edge, 32, 0, OVERWRITE);
+        putEdge(edge, 4, columns, to, outRow, 0, mode);
+      } else {
+        for (let r = 0; r < rows; r++) {
+          tileByRows(from + <usize>r * aRow, 0, b, bStep, K, edge, 0, 0, OVERWRITE);
+          putEdge(edge, 1, columns, to + <usize>r * outRow, outRow, 0, mode);
+        }
+      }
+    }
+    b += bPanelStep;
+  }
+}
+
+/** out (M,N) += aᵀ·b: step k of A is a row of `a`, its elements side by side. */
+function productColumns(
+  a: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  M: i32,
+  N: i32,
+  K: i32,
+  out: usize,
+  outRow: usize,
+  edge: usize,
+): void {
+  for (let n = 0; n < N; n += 8) {
+    const columns = min(8, N - n);
+    for (let m = 0; m < M; m += 4) {
+      const rows = min(4, M - m);
+      const to = at(out + <usize>m * outRow, n);
+      if (rows == 4 && columns == 8) {
+        tileByColumns(at(a, m), aStep, b, bStep, K, to, outRow, 0, ACCUMULATE);
+      } else {
+        tileByColumns(at(a, m), aStep, b, bStep, K, edge, 32, 0, OVERWRITE);
+        putEdge(edge, rows, columns, to, outRow, 0, ACCUMULATE);
+      }
+    }
+    b += 32;
+  }
+}
+
+/** Rows of `from` (T,D), rowBytes apart, transposed into panels of 8 rows: [panel][d][8]. */
+function packTransposed(from: usize, rowBytes: usize, T: i32, D: i32, to: usize): void {
+  for (let t = 0; t < T; t += 8) {
+    packPanel(from + <usize>t * rowBytes, 4, rowBytes, D, min(8, T - t), to);
+    to += <usize>D * 32;
+  }
+}
+
+/** Softmax of the first `n` scores of a row times `scale`, zeros up to `width`; gives lse. The row becomes e^(s-max), its sum is stored. */
+function softmaxRow(row: usize, n: i32, width: i32, scale: f32, sumAt: usize): f32 {
+  let m = splat(-3e38);
+  let j = 0;
+  for (; j + 4 <= n; j += 4) m = f32x4.max(m, v128.load(at(row, j)));
+  let top = max4(m);
+  for (; j < n; j++) top = max(top, load<f32>(at(row, j)));
+  const shift = splat(-top * scale);
+  const scales = splat(scale);
+  let sums = splat(0);
+  for (j = 0; j + 4 <= n; j += 4) {
+    const e = exp4(fma(v128.load(at(row, j)), scales, shift));
+    v128.store(at(row, j), e);
+    sums = f32x4.add(sums, e);
+  }
+  let sum = sum4(sums);
+  for (; j < n; j++) {
+    const e = exp1(load<f32>(at(row, j)) * scale - top * scale);
+    store<f32>(at(row, j), e);
+    sum += e;
+  }
+  for (; j < width; j++) store<f32>(at(row, j), 0);
+  store<f32>(sumAt, sum);
+  return top * scale + <f32>log(<f64>sum);
+}
+
+function scaleRow(row: usize, n: i32, factor: f32): void {
+  const factors = splat(factor);
+  let j = 0;
+  for (; j + 4 <= n; j += 4) v128.store(at(row, j), f32x4.mul(v128.load(at(row, j)), factors));
+  for (; j < n; j++) store<f32>(at(row, j), load<f32>(at(row, j)) * factor);
+}
+
+// @ts-ignore: decorator
+@inline
+function roundUp8(n: i32): i32 {
+  return (n + 7) & ~7;
+}
+
+/** Piece: one query head of one sequence. 0 out, 1 lse, 2 qkv, 3 B, 4 T, 5 H, 6 KV, 7 D, 8 1/√D. */
+export function attention(piece: i32): void {
+  const T = int(4);
+  const H = int(5);
+  const KV = int(6);
+  const D = int(7);
+  const scale = float(8);
+  const b = piece / H;
+  const h = piece % H;
+  const shared = (h * KV) / H;
+  const rowBytes = <usize>((H + 2 * KV) * D) << 2;
+  const outRow = <usize>(H * D) << 2;
+  const q = at(pointer(2) + <usize>(b * T) * rowBytes, h * D);
+  const k = at(pointer(2) + <usize>(b * T) * rowBytes, (H + shared) * D);
+  const v = at(k, KV * D);
+  const out = at(pointer(0) + <usize>(b * T) * outRow, h * D);
+  const lse = at(pointer(1), (b * H + h) * T);
+  const edge = scratch();
+  const sums = edge + 128;
+  const keys = sums + 4 * BLOCK;
+  const scores = keys + <usize>(roundUp8(T) * D) * 4;
+  const scoresRow = <usize>roundUp8(T) << 2;
+  packTransposed(k, rowBytes, T, D, keys);
+  for (let i = 0; i < T; i += BLOCK) {
+    const rows = min(BLOCK, T - i);
+    const known = i + rows;
+    const from = q + <usize>i * rowBytes;
+    productRows(from, rowBytes, keys, <usize>D * 32, 32, rows, known, D, scores, scoresRow, OVERWRITE, edge);
+    for (let r = 0; r < rows; r++) {
+      const row = scores + <usize>r * scoresRow;
+      store<f32>(at(lse, i + r), softmaxRow(row, i + r + 1, known, scale, at(sums, r)));
+    }
+    const to = out + <usize>i * outRow;
+    productRows(scores, scoresRow, v, 32, rowBytes, rows, D, known, to, outRow, OVERWRITE, edge);
+    for (let r = 0; r < rows; r++) scaleRow(to + <usize>r * outRow, D, 1 / load<f32>(at(sums, r)));
+  }
+}
+
+/** P and dP of a row become P and dS: p = e^(s·scale - lse), ds = p·(dp - delta)·scale; zeros from n to width. */
+function gradientRow(p: usize, dp: usize, n: i32, width: i32, scale: f32, lse: f32, delta: f32): void {
+  const scales = splat(scale);
+  const shift = splat(-lse);
+  const deltas = splat(delta);
+  let j = 0;
+  for (; j + 4 <= n; j += 4) {
+    const e = exp4(fma(v128.load(at(p, j)), scales, shift));
+    v128.store(at(p, j), e);
+    v128.store(at(dp, j), f32x4.mul(f32x4.mul(e, f32x4.sub(v128.load(at(dp, j)), deltas)), scales));
+  }
+  for (; j < n; j++) {
+    const e = exp1(load<f32>(at(p, j)) * scale - lse);
+    store<f32>(at(p, j), e);
+    store<f32>(at(dp, j), e * (load<f32>(at(dp, j)) - delta) * scale);
+  }
+  for (; j < width; j++) {
+    store<f32>(at(p, j), 0);
+    store<f32>(at(dp, j), 0);
+  }
+}
+
+function dotRows(a: usize, b: usize, n: i32): f32 {
+  let sums = splat(0);
+  let j = 0;
+  for (; j + 4 <= n; j += 4) sums = fma(v128.load(at(a, j)), v128.load(at(b, j)), sums);
+  let sum = sum4(sums);
+  for (; j < n; j++) sum += load<f32>(at(a, j)) * load<f32>(at(b, j));
+  return sum;
+}
+
+/**
+ * Piece: one key/value head of one sequence, with all its query heads in order.
+ * 0 dqkv, 1 dout, 2 out, 3 lse, 4 qkv, 5 B, 6 T, 7 H, 8 KV, 9 D, 10 1/√D.
+ */
+export function attentionBackward(piece: i32): void {
+  const T = int(6);
+  const H = int(7);
+  const KV = int(8);
+  const D = int(9);
+  const scale = float(10);
+  const b = piece / KV;
+  const shared = piece % KV;
+  const rowBytes = <usize>((H + 2 * KV) * D) << 2;
+  const outRow = <usize>(H * D) << 2;
+  const line = <usize>(b * T) * rowBytes;
+  const kColumn = (H + shared) * D;
+  const k = at(pointer(4) + line, kColumn);
+  const v = at(k, KV * D);
+  const dk = at(pointer(0) + line, kColumn);
+  const dv = at(dk, KV * D);
+  const edge = scratch();
+  const keys = edge + 128;
+  const values = keys + <usize>(roundUp8(T) * D) * 4;
+  const p = values + <usize>(roundUp8(T) * D) * 4;
+  const scoresRow = <usize>roundUp8(T) << 2;
+  const dp = p + <usize>BLOCK * scoresRow;
+  packTransposed(k, rowBytes, T, D, keys);
+  packTransposed(v, rowBytes, T, D, values);
+  for (let t = 0; t < T; t++) {
+    memory.fill(dk + <usize>t * rowBytes, 0, <usize>D << 2);
+    memory.fill(dv + <usize>t * rowBytes, 0, <usize>D << 2);
+  }
+  const h0 = (shared * H + KV - 1) / KV;
+  const h1 = ((shared + 1) * H + KV - 1) / KV;
+  for (let h = h0; h < h1; h++) {
+    const q = at(pointer(4) + line, h * D);
+    const dq = at(pointer(0) + line, h * D);
+    const out = at(pointer(2) + <usize>(b * T) * outRow, h * D);
+    const dout = at(pointer(1) + <usize>(b * T) * outRow, h * D);
+    const lse = at(pointer(3), (b * H + h) * T);
+    for (let i = 0; i < T; i += BLOCK) {
+      const rows = min(BLOCK, T - i);
+      const known = i + rows;
+      const qi = q + <usize>i * rowBytes;
+      const di = dout + <usize>i * outRow;
+      const panel = <usize>D * 32;
+      productRows(qi, rowBytes, keys, panel, 32, rows, known, D, p, scoresRow, OVERWRITE, edge);
+      productRows(di, outRow, values, panel, 32, rows, known, D, dp, scoresRow, OVERWRITE, edge);
+      for (let r = 0; r < rows; r++) {
+        const delta = dotRows(di + <usize>r * outRow, out + <usize>(i + r) * outRow, D);
+        const offset = <usize>r * scoresRow;
+        gradientRow(p + offset, dp + offset, i + r + 1, known, scale, load<f32>(at(lse, i + r)), delta);
+      }
+      const dqi = dq + <usize>i * rowBytes;
+      productRows(dp, scoresRow, k, 32, rowBytes, rows, D, known, dqi, rowBytes, OVERWRITE, edge);
+      productColumns(dp, scoresRow, qi, rowBytes, known, D, rows, dk, rowBytes, edge);
+      productColumns(p, scoresRow, di, outRow, known, D, rows, dv, rowBytes, edge);
+    }
+  }
+}
+
+/** Piece: one sequence. Copies the new keys and values to the cache. Parameters as attentionCached. */
+export function appendCache(b: i32): void {
+  const T = int(5);
+  const width = <usize>(int(7) * int(8)) << 2;
+  const rowBytes = <usize>((int(6) + 2 * int(7)) * int(8)) << 2;
+  for (let t = 0; t < T; t++) {
+    const from = at(pointer(1) + <usize>(b * T + t) * rowBytes, int(6) * int(8));
+    const to = <usize>(b * int(10) + int(9) + t) * width;
+    memory.copy(pointer(2) + to, from, width);
+    memory.copy(pointer(3) + to, from + width, width);
+  }
+}
+
+/**
+ * Piece: one query head of one sequence.
+ * 0 out, 1 qkv, 2 kcache, 3 vcache, 4 B, 5 T, 6 H, 7 KV, 8 D, 9 position, 10 maxT, 11 1/√D.
+ */
+export function attentionCached(piece: i32): void {
+  const T = int(5);
+  const H = int(6);
+  const KV = int(7);
+  const D = int(8);
+  const position = int(9);
+  const b = piece / H;
+  const h = piece % H;
+  const shared = (h * KV) / H;
+  const rowBytes = <usize>((H + 2 * KV) * D) << 2;
+  const cacheRow = <usize>(KV * D) << 2;
+  const cache = at(<usize>(b * int(10)) * cacheRow, shared * D);
+  const weights = scratch() + 128;
+  for (let t = 0; t < T; t++) {
+    const q = at(pointer(1) + <usize>(b * T + t) * rowBytes, h * D);
+    const known = position + t + 1;
+    let k = pointer(2) + cache;
+    for (let j = 0; j < known; j++) {
+      store<f32>(at(weights, j), dotRows(q, k, D));
+      k += cacheRow;
+    }
+    softmaxRow(weights, known, known, float(11), scratch());
+    const factor: f32 = <f32>1 / load<f32>(scratch());
+    const out = at(pointer(0), (b * T + t) * H * D + h * D);
+    let d = 0;
+    for (; d + 4 <= D; d += 4) {
+      let sum = splat(0);
+      let v = at(pointer(3) + cache, d);
+      for (let j = 0; j < known; j++) {
+        sum = fma(v128.load32_splat(at(weights, j)), v128.load(v), sum);
+        v += cacheRow;
+      }
+      v128.store(at(out, d), f32x4.mul(sum, splat(factor)));
+    }
+    for (; d < D; d++) {
+      let sum: f32 = 0;
+      let v = at(pointer(3) + cache, d);
+      for (let j = 0; j < known; j++) {
+        sum += load<f32>(at(weights, j)) * load<f32>(v);
+        v += cacheRow;
+      }
+      store<f32>(at(out, d), sum * factor);
+    }
+  }
+}

@@ -1,0 +1,519 @@
+/**
+ * Matrix products. B is packed in panels of 8 columns; a micro-kernel holds a tile of 4 x 8 in eight accumulators.
+ * Two forms of it: A by rows (NT, NN) and A by columns (TN, packed in panels of 4 rows).
+ * Why 4 x 8: V8 loads every broadcast of a step before the first multiplication, so 4 + 2 + 8 of 15 registers is the
+ * largest tile that does not spill; 6 x 8 fell from 47 to 21 GFLOP/s. Why one step between two branches: within
+ * one basic block V8 orders the multiplications by accumulator, which makes chains of dependent ones.
+ */
+import { int, pointer, scratch } from "./control";
+import { at, fma, sum4 } from "./simd";
+
+/** What becomes of the tile: out = tile, out = tile + bias, out += tile, out += tile + bias. */
+export const OVERWRITE: i32 = 0;
+export const BIAS: i32 = 1;
+export const ACCUMULATE: i32 = 2;
+
+// @ts-ignore: decorator
+@inline
+function put(out: usize, bias: usize, mode: i32, left: v128, right: v128): void {
+  if (mode & BIAS) {
+    left = f32x4.add(left, v128.load(bias));
+    right = f32x4.add(right, v128.load(bias, 16));
+  }
+  if (mode & ACCUMULATE) {
+    left = f32x4.add(left, v128.load(out));
+    right = f32x4.add(right, v128.load(out, 16));
+  }
+  v128.store(out, left);
+  v128.store(out, right, 16);
+}
+
+/**
+ * Tile of 4 x 8. Row r of A at a + r·aRow, its elements side by side; rows of B of 8 floats, bStep bytes apart.
+ * K at least 1; strides in bytes.
+ */
+export function tileByRows(
+  a: usize,
+  aRow: usize,
+  b: usize,
+  bStep: usize,
+  K: i32,
+  out: usize,
+  outRow: usize,
+  bias: usize,
+  mode: i32,
+): void {
+  let a1 = a + aRow;
+  let a2 = a1 + aRow;
+  let a3 = a2 + aRow;
+  let c00 = f32x4.splat(0);
+  let c01 = c00;
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  const end = a + ((<usize>K) << 2);
+  while (true) {
+    let b0 = v128.load(b);
+    let b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    if (a == end) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    if (a == end) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    if (a == end) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += 4;
+    a1 += 4;
+    a2 += 4;
+    a3 += 4;
+    if (a == end) break;
+  }
+  put(out, bias, mode, c00, c01);
+  put(out + outRow, bias, mode, c10, c11);
+  put(out + 2 * outRow, bias, mode, c20, c21);
+  put(out + 3 * outRow, bias, mode, c30, c31);
+}
+
+/** As tileByRows, but the four elements of A of one step lie side by side, steps aStep bytes apart. */
+export function tileByColumns(
+  a: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  K: i32,
+  out: usize,
+  outRow: usize,
+  bias: usize,
+  mode: i32,
+): void {
+  let c00 = f32x4.splat(0);
+  let c01 = c00;
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  let k = K;
+  while (true) {
+    let b0 = v128.load(b);
+    let b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += aStep;
+    if (--k == 0) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += aStep;
+    if (--k == 0) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += aStep;
+    if (--k == 0) break;
+    b0 = v128.load(b);
+    b1 = v128.load(b, 16);
+    x = v128.load32_splat(a);
+    c00 = fma(x, b0, c00);
+    c01 = fma(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = fma(x, b0, c10);
+    c11 = fma(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = fma(x, b0, c20);
+    c21 = fma(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = fma(x, b0, c30);
+    c31 = fma(x, b1, c31);
+    b += bStep;
+    a += aStep;
+    if (--k == 0) break;
+  }
+  put(out, bias, mode, c00, c01);
+  put(out + outRow, bias, mode, c10, c11);
+  put(out + 2 * outRow, bias, mode, c20, c21);
+  put(out + 3 * outRow, bias, mode, c30, c31);
+}
+
+/** The part of a tile (rows of 8 floats at `tile`) that lies inside the matrix. */
+export function putEdge(
+  tile: usize,
+  rows: i32,
+  columns: i32,
+  out: usize,
+  outRow: usize,
+  bias: usize,
+  mode: i32,
+): void {
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      const to = at(out + <usize>r * outRow, c);
+      let x = load<f32>(at(tile, r * 8 + c));
+      if (mode & BIAS) x += load<f32>(at(bias, c));
+      if (mode & ACCUMULATE) x += load<f32>(to);
+      store<f32>(to, x);
+    }
+  }
+}
+
+/** Copies a block of K x N of B into panels: [panel][k][8]. Columns past N are left as they were: nothing reads them. */
+export function packPanel(
+  b: usize,
+  kStride: usize,
+  nStride: usize,
+  K: i32,
+  columns: i32,
+  panel: usize,
+): void {
+  if (columns == 8 && nStride == 4) {
+    for (let k = 0; k < K; k++) {
+      v128.store(panel, v128.load(b));
+      v128.store(panel, v128.load(b, 16), 16);
+      panel += 32;
+      b += kStride;
+    }
+  } else if (columns == 8 && kStride == 4) {
+    packTransposed(b, nStride, K, panel);
+    packTransposed(b + 4 * nStride, nStride, K, panel + 16);
+  } else {
+    for (let k = 0; k < K; k++) {
+      for (let n = 0; n < columns; n++) {
+        store<f32>(at(panel, k * 8 + n), load<f32>(b + <usize>k * kStride + <usize>n * nStride));
+      }
+    }
+  }
+}
+
+/** Four columns of K contiguous floats each, nStride bytes apart, to rows of a panel 32 bytes apart. */
+function packTransposed(b: usize, nStride: usize, K: i32, panel: usize): void {
+  let b1 = b + nStride;
+  let b2 = b1 + nStride;
+  let b3 = b2 + nStride;
+  let k = 0;
+  for (; k + 4 <= K; k += 4) {
+    const r0 = v128.load(b);
+    const r1 = v128.load(b1);
+    const r2 = v128.load(b2);
+    const r3 = v128.load(b3);
+    const t0 = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
+    const t1 = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
+    const t2 = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
+    const t3 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
+    v128.store(panel, i32x4.shuffle(t0, t1, 0, 1, 4, 5));
+    v128.store(panel, i32x4.shuffle(t0, t1, 2, 3, 6, 7), 32);
+    v128.store(panel, i32x4.shuffle(t2, t3, 0, 1, 4, 5), 64);
+    v128.store(panel, i32x4.shuffle(t2, t3, 2, 3, 6, 7), 96);
+    panel += 128;
+    b += 16;
+    b1 += 16;
+    b2 += 16;
+    b3 += 16;
+  }
+  for (; k < K; k++) {
+    store<f32>(panel, load<f32>(b));
+    store<f32>(panel, load<f32>(b1), 4);
+    store<f32>(panel, load<f32>(b2), 8);
+    store<f32>(panel, load<f32>(b3), 12);
+    panel += 32;
+    b += 4;
+    b1 += 4;
+    b2 += 4;
+    b3 += 4;
+  }
+}
+
+/** Piece: a run of panels. Parameters: 0 b, 1 k stride, 2 n stride, 3 K, 4 N, 5 packed, 6 panels a piece. */
+export function packB(piece: i32): void {
+  const K = int(3);
+  const N = int(4);
+  const first = piece * int(6);
+  const last = min(first + int(6), (N + 7) / 8);
+  for (let panel = first; panel < last; panel++) {
+    packPanel(
+      pointer(0) + <usize>(panel * 8) * pointer(2),
+      pointer(1),
+      pointer(2),
+      K,
+      min(8, N - panel * 8),
+      pointer(5) + <usize>panel * <usize>K * 32,
+    );
+  }
+}
+
+/**
+ * Piece: a block of rows times a block of columns of out.
+ * Parameters: 0 a, 1 row stride (by columns: step stride), 2 packed B, 3 out, 4 out stride, 5 bias, 6 mode, 7 M, 8 N,
+ * 9 K, 10 rows a block, 11 columns a block, 12 blocks of columns.
+ */
+export function productByRows(piece: i32): void {
+  const aRow = pointer(1);
+  const outRow = pointer(4);
+  const mode = int(6);
+  const M = int(7);
+  const N = int(8);
+  const K = int(9);
+  const row0 = (piece / int(12)) * int(10);
+  const column0 = (piece % int(12)) * int(11);
+  const row1 = min(M, row0 + int(10));
+  const column1 = min(N, column0 + int(11));
+  const edge = scratch();
+  for (let n = column0; n < column1; n += 8) {
+    const b = pointer(2) + <usize>(n >> 3) * <usize>K * 32;
+    const bias = at(pointer(5), n);
+    const columns = min(8, column1 - n);
+    let out = at(pointer(3) + <usize>row0 * outRow, n);
+    let a = pointer(0) + <usize>row0 * aRow;
+    for (let m = row0; m < row1; m += 4) {
+      const rows = min(4, row1 - m);
+      if (rows == 4 && columns == 8) {
+        tileByRows(a, aRow, b, 32, K, out, outRow, bias, mode);
+      } else if (rows == 4) {
+        tileByRows(a, aRow, b, 32, K, edge, 32, 0, OVERWRITE);
+        putEdge(edge, rows, columns, out, outRow, bias, mode);
+      } else {
+        for (let r = 0; r < rows; r++) {
+          tileByRows(a + <usize>r * aRow, 0, b, 32, K, edge, 0, 0, OVERWRITE);
+          putEdge(edge, 1, columns, out + <usize>r * outRow, outRow, bias, mode);
+        }
+      }
+      a += 4 * aRow;
+      out += 4 * outRow;
+    }
+  }
+}
+
+export function productByColumns(piece: i32): void {
+  const aStep = pointer(1);
+  const outRow = pointer(4);
+  const mode = int(6);
+  const M = int(7);
+  const N = int(8);
+  const K = int(9);
+  const row0 = (piece / int(12)) * int(10);
+  const column0 = (piece % int(12)) * int(11);
+  const row1 = min(M, row0 + int(10));
+  const column1 = min(N, column0 + int(11));
+  const edge = scratch();
+  const packed = edge + 128;
+  const quads = (row1 - row0 + 3) / 4;
+  for (let quad = 0; quad < quads; quad++) {
+    let a = at(pointer(0), row0 + quad * 4);
+    let to = packed + <usize>quad * <usize>K * 16;
+    for (let k = 0; k < K; k++) {
+      v128.store(to, v128.load(a));
+      to += 16;
+      a += aStep;
+    }
+  }
+  for (let n = column0; n < column1; n += 8) {
+    const b = pointer(2) + <usize>(n >> 3) * <usize>K * 32;
+    const bias = at(pointer(5), n);
+    const columns = min(8, column1 - n);
+    let out = at(pointer(3) + <usize>row0 * outRow, n);
+    let a = packed;
+    for (let m = row0; m < row1; m += 4) {
+      const rows = min(4, row1 - m);
+      if (rows == 4 && columns == 8) {
+        tileByColumns(a, 16, b, 32, K, out, outRow, bias, mode);
+      } else {
+        tileByColumns(a, 16, b, 32, K, edge, 32, 0, OVERWRITE);
+        putEdge(edge, rows, columns, out, outRow, bias, mode);
+      }
+      a += <usize>K * 16;
+      out += 4 * outRow;
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function dot(a: usize, b: usize, K: i32): f32 {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let k = 0;
+  for (; k + 16 <= K; k += 16) {
+    s0 = fma(v128.load(a), v128.load(b), s0);
+    s1 = fma(v128.load(a, 16), v128.load(b, 16), s1);
+    s2 = fma(v128.load(a, 32), v128.load(b, 32), s2);
+    s3 = fma(v128.load(a, 48), v128.load(b, 48), s3);
+    a += 64;
+    b += 64;
+  }
+  for (; k + 4 <= K; k += 4) {
+    s0 = fma(v128.load(a), v128.load(b), s0);
+    a += 16;
+    b += 16;
+  }
+  let sum = sum4(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  for (; k < K; k++) {
+    sum += load<f32>(a) * load<f32>(b);
+    a += 4;
+    b += 4;
+  }
+  return sum;
+}
+
+/**
+ * NT with few rows, as in sampling: bound by reading B once, so B is not packed. Piece: a block of columns.
+ * Parameters: 0 a, 1 b, 2 out, 3 bias, 4 mode, 5 M, 6 N, 7 K, 8 columns a block.
+ */
+export function productOfFewRows(piece: i32): void {
+  const mode = int(4);
+  const M = int(5);
+  const N = int(6);
+  const K = int(7);
+  const first = piece * int(8);
+  const last = min(N, first + int(8));
+  for (let n = first; n < last; n++) {
+    const b = at(pointer(1), n * K);
+    for (let m = 0; m < M; m++) {
+      const out = at(pointer(2), m * N + n);
+      let x = dot(at(pointer(0), m * K), b, K);
+      if (mode & BIAS) x += load<f32>(at(pointer(3), n));
+      if (mode & ACCUMULATE) x += load<f32>(out);
+      store<f32>(out, x);
+    }
+  }
+}
+
+/** dbias += column sums of dout (N, C). Piece: a block of columns. 0 dbias, 1 dout, 2 N, 3 C, 4 columns a block. */
+export function biasBackward(piece: i32): void {
+  const N = int(2);
+  const C = int(3);
+  const first = piece * int(4);
+  const last = min(C, first + int(4));
+  let c = first;
+  const row = (<usize>C) << 2;
+  for (; c + 16 <= last; c += 16) {
+    let s0 = f32x4.splat(0);
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    let from = at(pointer(1), c);
+    for (let n = 0; n < N; n++) {
+      s0 = f32x4.add(s0, v128.load(from));
+      s1 = f32x4.add(s1, v128.load(from, 16));
+      s2 = f32x4.add(s2, v128.load(from, 32));
+      s3 = f32x4.add(s3, v128.load(from, 48));
+      from += row;
+    }
+    const to = at(pointer(0), c);
+    v128.store(to, f32x4.add(v128.load(to), s0));
+    v128.store(to, f32x4.add(v128.load(to, 16), s1), 16);
+    v128.store(to, f32x4.add(v128.load(to, 32), s2), 32);
+    v128.store(to, f32x4.add(v128.load(to, 48), s3), 48);
+  }
+  for (; c < last; c++) {
+    let sum: f32 = 0;
+    for (let n = 0; n < N; n++) sum += load<f32>(at(pointer(1), n * C + c));
+    const to = at(pointer(0), c);
+    store<f32>(to, load<f32>(to) + sum);
+  }
+}
