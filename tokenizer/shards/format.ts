@@ -8,9 +8,6 @@ import { DataType, Field, List, Schema, Uint16, Uint32, Utf8 } from "apache-arro
 
 export type Split = "train" | "val";
 
-/** One array of token ids: 16 bits each while every id of the vocabulary fits. */
-export type TokenArray = Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
 /** Stands in every shard as `curate.version`; raised when the layout changes. */
 export const shardVersion = "1";
 
@@ -24,10 +21,6 @@ export type ShardHeader = {
   /** Ids lie in [0, vocabularySize). */
   readonly vocabularySize: number;
 };
-
-export function tokenArrayType(vocabularySize: number): Uint16ArrayConstructor | Uint32ArrayConstructor {
-  return vocabularySize <= 65536 ? Uint16Array : Uint32Array;
-}
 
 export function idType(vocabularySize: number): Uint16 | Uint32 {
   return vocabularySize <= 65536 ? new Uint16() : new Uint32();

@@ -8,7 +8,8 @@ import { basename, join } from "node:path";
 import { Footer } from "apache-arrow/ipc/metadata/file";
 import { Message, type RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { UserError } from "../../lib/errors.ts";
-import { headerOf, type ShardHeader, type Split, type TokenArray, tokenArrayType } from "./format.ts";
+import { type TokenArray, tokenArrayType } from "../token-array.ts";
+import { headerOf, type ShardHeader, type Split } from "./format.ts";
 import { readManifest } from "./manifest.ts";
 
 export type Shard = {

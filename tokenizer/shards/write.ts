@@ -9,7 +9,8 @@ import { FileBlock, Footer } from "apache-arrow/ipc/metadata/file";
 import { Message, RecordBatch as RecordBatchHeader } from "apache-arrow/ipc/metadata/message";
 import { VectorAssembler } from "apache-arrow/visitor/vectorassembler";
 import { createAtomic, type OutputFile } from "../../lib/atomic.ts";
-import { type ShardHeader, shardSchema, type TokenArray, tokenArrayType } from "./format.ts";
+import { type TokenArray, tokenArrayType } from "../token-array.ts";
+import { type ShardHeader, shardSchema } from "./format.ts";
 
 export type ShardWriterOptions = ShardHeader & {
   readonly path: string;

@@ -1,0 +1,183 @@
+/**
+ * BPE of one piece: bytes to ids by merging the pair of lowest rank, leftmost first, until none merges. Knows no
+ * text and no cache. Short pieces are scanned for their lowest rank, which beats any structure while a piece is a
+ * few cache lines long; long ones go through a heap, so that no piece costs more than n log n: a run of 100,000
+ * equal letters takes milliseconds, not minutes.
+ */
+import { UserError } from "../lib/errors.ts";
+import { createPairTable, noMerge, type PairTable } from "./pair-table.ts";
+
+/** Pieces up to this many bytes are scanned. */
+const shortPiece = 48;
+
+export type Merger = {
+  readonly pairs: PairTable;
+  /**
+   * Writes the ids of bytes [start, end) to `out` from `at` on and returns where they end; `out` has room for one id
+   * a byte. UserError for a byte the vocabulary has no token for.
+   */
+  merge(bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number;
+};
+
+/** `byteIds`: id of each single byte, or -1. */
+export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
+  const ids = new Int32Array(shortPiece);
+  const ranks = new Int32Array(shortPiece);
+  let long: Long | null = null;
+
+  const idOf = (byte: number): number => {
+    const id = byteIds[byte]!;
+    if (id < 0)
+      throw new UserError(
+        `the text has the byte 0x${byte.toString(16).padStart(2, "0")}, for which the tokenizer has no token`,
+        "it was trained without its full alphabet; train one here, which always has all 256 bytes",
+      );
+    return id;
+  };
+
+  const mergeShort = (bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number => {
+    let n = end - start;
+    for (let i = 0; i < n; i++) ids[i] = idOf(bytes[start + i]!);
+    for (let i = 0; i + 1 < n; i++) ranks[i] = pairs.rank(ids[i]!, ids[i + 1]!);
+    while (n > 1) {
+      let best = 0;
+      let bestRank = ranks[0]!;
+      for (let i = 1; i + 1 < n; i++) {
+        if (ranks[i]! < bestRank) {
+          best = i;
+          bestRank = ranks[i]!;
+        }
+      }
+      if (bestRank === noMerge) break;
+      const merged = pairs.id(ids[best]!, ids[best + 1]!);
+      n--;
+      ids[best] = merged;
+      for (let i = best + 1; i < n; i++) {
+        ids[i] = ids[i + 1]!;
+        ranks[i] = ranks[i + 1]!;
+      }
+      if (best > 0) ranks[best - 1] = pairs.rank(ids[best - 1]!, merged);
+      if (best + 1 < n) ranks[best] = pairs.rank(merged, ids[best + 1]!);
+    }
+    for (let i = 0; i < n; i++) out[at + i] = ids[i]!;
+    return at + n;
+  };
+
+  const mergeLong = (bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number => {
+    const n = end - start;
+    if (!long || long.ids.length < n) long = createLong(n);
+    const { ids, next, previous, ranks, heap } = long;
+    let heapSize = 0;
+    const push = (node: number) => {
+      const after = next[node]!;
+      const rank = after < n ? pairs.rank(ids[node]!, ids[after]!) : noMerge;
+      ranks[node] = rank;
+      if (rank === noMerge) return;
+      const key = rank * 2147483648 + node;
+      let child = heapSize++;
+      while (child > 0) {
+        const parent = (child - 1) >> 1;
+        if (heap[parent]! <= key) break;
+        heap[child] = heap[parent]!;
+        child = parent;
+      }
+      heap[child] = key;
+    };
+    const pop = (): number => {
+      const top = heap[0]!;
+      const key = heap[--heapSize]!;
+      let parent = 0;
+      for (;;) {
+        let child = 2 * parent + 1;
+        if (child >= heapSize) break;
+        if (child + 1 < heapSize && heap[child + 1]! < heap[child]!) child++;
+        if (heap[child]! >= key) break;
+        heap[parent] = heap[child]!;
+        parent = child;
+      }
+      heap[parent] = key;
+      return top;
+    };
+    for (let i = 0; i < n; i++) {
+      ids[i] = idOf(bytes[start + i]!);
+      next[i] = i + 1;
+      previous[i] = i - 1;
+    }
+    for (let i = 0; i < n; i++) push(i);
+    while (heapSize > 0) {
+      const key = pop();
+      const rank = Math.floor(key / 2147483648);
+      const node = key - rank * 2147483648;
+      if (ranks[node] !== rank) continue;
+      const gone = next[node]!;
+      ids[node] = pairs.id(ids[node]!, ids[gone]!);
+      ranks[gone] = noMerge;
+      const after = next[gone]!;
+      next[node] = after;
+      if (after < n) previous[after] = node;
+      push(node);
+      if (previous[node]! >= 0) push(previous[node]!);
+    }
+    for (let node = 0; node < n; node = next[node]!) out[at++] = ids[node]!;
+    return at;
+  };
+
+  return {
+    pairs,
+    merge: (bytes, start, end, out, at) =>
+      end - start <= shortPiece
+        ? mergeShort(bytes, start, end, out, at)
+        : mergeLong(bytes, start, end, out, at),
+  };
+}
+
+type Long = {
+  readonly ids: Int32Array;
+  readonly next: Int32Array;
+  readonly previous: Int32Array;
+  /** Rank of the pair that begins at a node; a heap entry with another rank is stale. */
+  readonly ranks: Int32Array;
+  /** rank * 2^31 + node: at most one entry at first and two more for each merge. */
+  readonly heap: Float64Array;
+};
+
+function createLong(size: number): Long {
+  const room = Math.ceil(size * 1.25);
+  return {
+    ids: new Int32Array(room),
+    next: new Int32Array(room),
+    previous: new Int32Array(room),
+    ranks: new Int32Array(room),
+    heap: new Float64Array(3 * room),
+  };
+}
+
+export function pairTableOf(merges: Int32Array): PairTable {
+  const pairs = createPairTable(merges.length / 3);
+  for (let i = 0; i < merges.length; i += 3) pairs.add(merges[i]!, merges[i + 1]!, i / 3, merges[i + 2]!);
+  return pairs;
+}
+
+/**
+ * The merges of a vocabulary that is only known as ranked tokens (.tiktoken): the pair each token falls into under
+ * the merges of lower rank. A token that does not fall into two parts cannot be made by merging; it is left to be
+ * found whole, as tiktoken finds it. `tokens` in rank order, ids as they are.
+ */
+export function mergesOfRanks(
+  tokens: readonly (readonly [id: number, bytes: Uint8Array])[],
+): Int32Array<ArrayBuffer> {
+  const byteIds = new Int32Array(256).fill(-1);
+  for (const [id, bytes] of tokens) if (bytes.length === 1) byteIds[bytes[0]!] = id;
+  const pairs = createPairTable(tokens.length);
+  const { merge } = createMerger(byteIds, pairs);
+  const longest = tokens.reduce((max, [, bytes]) => Math.max(max, bytes.length), 0);
+  const out = new Int32Array(longest);
+  const merges: number[] = [];
+  for (const [id, bytes] of tokens) {
+    if (bytes.length < 2 || bytes.some(byte => byteIds[byte]! < 0)) continue;
+    if (merge(bytes, 0, bytes.length, out, 0) !== 2) continue;
+    pairs.add(out[0]!, out[1]!, merges.length / 3, id);
+    merges.push(out[0]!, out[1]!, id);
+  }
+  return Int32Array.from(merges);
+}

@@ -1,0 +1,43 @@
+/**
+ * The record of a training run, as it stands in training.json: what the vocabulary was trained on, with which rules,
+ * what the caps cost, and how often each merge's pair occurred. Enough to look into the tokenizer later and to train
+ * it again. Knows nothing of how training is done.
+ */
+import type { PatternName } from "../pretokenizer/patterns.ts";
+
+export const tieRules = ["byte-ids", "hugging-face", "first-seen", "greatest-bytes"] as const;
+export type TieRule = (typeof tieRules)[number];
+
+/** What counting saw. Counts are exact up to 2^53. */
+export type Corpus = {
+  readonly documents: number;
+  /** UTF-8 bytes of all documents, before any cap. */
+  readonly bytes: number;
+  /** Pieces counted, and how many different ones there are. */
+  readonly pieces: number;
+  readonly words: number;
+  /** Bytes beyond the document cap, not counted. */
+  readonly cappedDocuments: number;
+  readonly cappedDocumentBytes: number;
+  /** Pieces longer than the piece cap, which were cut; no byte is lost by that. */
+  readonly cutPieces: number;
+  /** Documents left out by sampling. */
+  readonly sampledOut: number;
+};
+
+export type Training = {
+  /** sha256 of the tokenizer.json this belongs to. */
+  readonly tokenizer: string;
+  readonly pattern: PatternName;
+  readonly unicode: string;
+  readonly ties: TieRule;
+  readonly endOfText: string | null;
+  readonly minFrequency: number;
+  readonly corpus: Corpus;
+  /** sha256 over the words and their counts in the order of training. */
+  readonly corpusHash: string;
+  /** Words too rare to be held in memory: they count less than this often; 1 where all were held. */
+  readonly wordsFrom: number;
+  /** Occurrences of each merge's pair when it was merged, in merge order. */
+  readonly mergeCounts: readonly number[];
+};
