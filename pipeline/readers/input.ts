@@ -1,0 +1,50 @@
+/**
+ * Opens one input of a recipe's source: which reader fits is told by the key the recipe names it under and by the
+ * file's first bytes, which win over its name. The readers know nothing of one another.
+ */
+import { defaults } from "../../lib/options.ts";
+import { readJsonl } from "./jsonl.ts";
+import { readParquet } from "./parquet.ts";
+import type { ReadEvent } from "./reader.ts";
+import { type SourceSettings, sourceOptions } from "./settings.ts";
+import { readWarc } from "./warc.ts";
+import { readWet } from "./wet.ts";
+import { openFile } from "./window.ts";
+
+export { sourceOptions } from "./settings.ts";
+
+type Format = "warc" | "wet" | "jsonl" | "parquet";
+
+/**
+ * Reads `path` to its end. `name` stands in every Location; `source` is the recipe's resolved source. Throws UserError
+ * where the file cannot be opened or is of a format that is not read; bad data is given as events.
+ */
+export function openInput(
+  path: string,
+  name: string,
+  source: Readonly<Record<string, unknown>>,
+): AsyncIterable<ReadEvent> {
+  const settings = { ...defaults(sourceOptions), ...source } as SourceSettings;
+  const format = formatOf(path, name, source);
+  if (format === "parquet") return readParquet(path, settings, name);
+  const read = { warc: readWarc, wet: readWet, jsonl: readJsonl }[format];
+  return read(path, settings, name);
+}
+
+function formatOf(path: string, name: string, source: Readonly<Record<string, unknown>>): Format {
+  const head = Buffer.alloc(4);
+  const file = openFile(path);
+  try {
+    file.pull(head, 0);
+  } finally {
+    file.close();
+  }
+  if (head.toString("latin1") === "PAR1") return "parquet";
+  const given = (["wet", "jsonl", "parquet", "warc"] as const).filter(
+    key => Array.isArray(source[key]) && (source[key] as unknown[]).length > 0,
+  );
+  if (given.length === 1) return given[0]!;
+  if (/\.jsonl?(?:\.gz)?$|\.ndjson(?:\.gz)?$/i.test(name)) return "jsonl";
+  if (/\.parquet$/i.test(name)) return "parquet";
+  return /\.wet(?:\.gz)?$/i.test(name) ? "wet" : "warc";
+}

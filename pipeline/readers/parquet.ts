@@ -1,0 +1,102 @@
+/**
+ * Rows of a Parquet file as documents. Reads only the columns that are asked for and holds one row group at a time; a
+ * file whose columns do not fit the recipe is the user's mistake and refused before any row is read.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { nearest, UserError } from "../../lib/errors.ts";
+import type { ReadEvent } from "./reader.ts";
+import { type RowSettings, rowToDocument } from "./rows.ts";
+import type { SourceSettings } from "./settings.ts";
+
+const rowsAtOnce = 2000;
+
+/** Locations say in which row group a row lies and share its bytes out evenly. */
+export async function* readParquet(
+  path: string,
+  settings: RowSettings & Pick<SourceSettings, "maxPageBytes">,
+  name = path,
+): AsyncGenerator<ReadEvent> {
+  const fd = openSync(path, "r");
+  try {
+    const byteLength = fstatSync(fd).size;
+    const file = {
+      byteLength,
+      slice(start: number, end = byteLength) {
+        const buffer = Buffer.alloc(Math.max(0, end - start));
+        readSync(fd, buffer, 0, buffer.length, start);
+        return buffer.buffer as ArrayBuffer;
+      },
+    };
+    const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
+      throw new UserError(
+        `${path}: not a whole Parquet file: ${error.message}`,
+        "Download or write it again.",
+      );
+    });
+    const columns = wantedColumns(metadata, settings, path);
+    let firstRow = 0;
+    for (const group of metadata.row_groups) {
+      const rows = Number(group.num_rows);
+      const first = group.columns[0]?.meta_data;
+      const offset = Number(first?.dictionary_page_offset ?? first?.data_page_offset ?? 0);
+      const length = Math.floor(
+        Number(group.total_compressed_size ?? group.total_byte_size) / Math.max(1, rows),
+      );
+      for (let from = 0; from < rows; from += rowsAtOnce) {
+        const [rowStart, rowEnd] = [firstRow + from, firstRow + Math.min(rows, from + rowsAtOnce)];
+        let table: Record<string, unknown>[];
+        try {
+          table = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors });
+        } catch (error) {
+          const at = { file: name, offset, length: length * (rowEnd - rowStart) };
+          const message = `rows ${rowStart} to ${rowEnd - 1}: ${(error as Error).message}`;
+          yield { kind: "failure", code: "bad-parquet", message, at };
+          continue;
+        }
+        for (const [i, row] of table.entries()) {
+          const at = { file: name, offset: offset + (from + i) * length, length };
+          const document = rowToDocument(row, settings, at);
+          if (typeof document === "string")
+            yield { kind: "failure", code: "bad-row", message: `row ${rowStart + i}: ${document}`, at };
+          else if (document.text === "")
+            yield { kind: "drop", reason: "empty", id: document.id, url: document.url, value: 0, at };
+          else if (document.text.length > settings.maxPageBytes) {
+            const { id, url, text } = document;
+            yield { kind: "drop", reason: "too-large", id, url, value: text.length, at };
+          } else yield { kind: "document", document };
+        }
+      }
+      firstRow += rows;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Names of the top-level columns to read. Throws UserError where the text is in none of them. */
+function wantedColumns(metadata: FileMetaData, settings: RowSettings, path: string): string[] {
+  const root = metadata.schema[0]!;
+  const names: string[] = [];
+  let at = 1;
+  const skip = (): void => {
+    const element = metadata.schema[at++]!;
+    for (let child = 0; child < (element.num_children ?? 0); child++) skip();
+  };
+  for (let child = 0; child < (root.num_children ?? 0); child++) {
+    names.push(metadata.schema[at]!.name);
+    skip();
+  }
+  const top = (column: string) => (names.includes(column) ? column : column.split(".", 1)[0]!);
+  if (!names.includes(top(settings.textColumn))) {
+    const near = nearest(settings.textColumn, names);
+    throw new UserError(
+      `${path}: no column ${JSON.stringify(settings.textColumn)}, the columns are ${names.join(", ")}`,
+      `Set source.textColumn${near ? ` to ${near}` : " to the column that holds the text"}.`,
+    );
+  }
+  const { textColumn, idColumn, urlColumn, dateColumn, metaColumns } = settings;
+  const wanted = [textColumn, idColumn, urlColumn, dateColumn, "metadata", ...metaColumns].map(top);
+  return names.filter(column => wanted.includes(column));
+}

@@ -1,0 +1,269 @@
+/**
+ * WARC and ARC records of one input, in order, whatever compression it has (told by its first bytes, never by its
+ * name): gzip with one member a record or one for all, zstd frames, or none. Memory is bounded by the largest record
+ * taken. A record that cannot be read costs itself and nothing behind it: reading goes on at the next gzip member or
+ * the next record header, and the failure says where and how much was lost.
+ */
+import { createInflateRaw } from "node:zlib";
+import { UserError } from "../../lib/errors.ts";
+import { type Assembler, openAssembler, type RecordEvent } from "./assemble.ts";
+import { gzipHeaderLength, inflateMember, inflatePrefix } from "./gzip.ts";
+import type { Opened, Window } from "./window.ts";
+import { openWindow } from "./window.ts";
+
+export type { RecordEvent } from "./assemble.ts";
+
+export type RecordLimits = {
+  /** Blocks longer than this many bytes are not collected. */
+  readonly maxBlockBytes: number;
+};
+
+/** Compressed bytes of one member held for inflating at once; longer members are inflated in parts. */
+const maxHeldBytes = 8 << 20;
+const headerRoom = 1 << 17;
+const inflateStep = 1 << 16;
+
+/** Reads `input` to its end and closes it. Throws UserError where it is nothing that holds records. */
+export async function* readRecords(
+  input: Opened,
+  file: string,
+  limits: RecordLimits,
+): AsyncGenerator<RecordEvent> {
+  const window = openWindow(input.pull);
+  const assembler = openAssembler(file, limits.maxBlockBytes);
+  try {
+    while (!window.ended && window.bytes.length < 64) await window.fill();
+    const { bytes } = window;
+    if (bytes.length === 0) return;
+    const format = recognise(bytes);
+    if (format === "gzip") yield* gzipRecords(window, assembler, file, limits);
+    else if (format === "plain") yield* plainRecords(window, assembler);
+    else
+      throw new UserError(
+        `${file} is ${format}, expected WARC or ARC, plain or compressed with gzip`,
+        "Decompress it first, or recompress it with gzip, one member a record.",
+      );
+  } finally {
+    await input.close();
+  }
+}
+
+/** What an input of records is, by its first bytes. */
+export function recognise(bytes: Buffer): string {
+  if (bytes.length >= 4) {
+    const magic = bytes.readUInt32LE(0);
+    if (magic === 0xfd2fb528 || magic >>> 4 === 0x0184d2a5) return "compressed with zstd";
+    if (magic === 0x184d2204) return "compressed with LZ4";
+    if (magic === 0x04034b50) return "a ZIP archive (WACZ?)";
+  }
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return "gzip";
+  if (bytes.toString("latin1", 0, 3) === "BZh") return "compressed with bzip2";
+  if (bytes.toString("latin1", 0, 6) === "\xfd7zXZ\0") return "compressed with xz";
+  return "plain";
+}
+
+async function* plainRecords(window: Window, assembler: Assembler): AsyncGenerator<RecordEvent> {
+  while (!window.ended || window.bytes.length > 0) {
+    if (window.bytes.length === 0) {
+      await window.fill();
+      continue;
+    }
+    const place = { kind: "plain", offset: window.offset } as const;
+    yield* assembler.add({ bytes: window.bytes, place, last: false, borrowed: true });
+    window.skip(window.bytes.length);
+  }
+  yield* assembler.finish(true);
+}
+
+async function* gzipRecords(
+  window: Window,
+  assembler: Assembler,
+  file: string,
+  limits: RecordLimits,
+): AsyncGenerator<RecordEvent> {
+  const maxOutput = limits.maxBlockBytes + headerRoom;
+  for (;;) {
+    if (window.bytes.length === 0) {
+      if (window.ended) break;
+      await window.fill();
+      continue;
+    }
+    const headerLength = gzipHeaderLength(window.bytes, 0);
+    if (headerLength === null) {
+      yield* skipToMember(window, assembler, file);
+      continue;
+    }
+    const member =
+      headerLength < 0 ? ({ kind: "cut" } as const) : inflateMember(window.bytes, headerLength, maxOutput);
+    if (member.kind === "whole") {
+      const place = { kind: "member", offset: window.offset, length: member.length } as const;
+      if (member.intact) yield* assembler.add({ bytes: member.data, place, last: true, borrowed: false });
+      else {
+        yield* assembler.cutOff("the gzip member that follows is damaged");
+        yield damaged(
+          file,
+          window.offset,
+          member.length,
+          "its checksum or size does not fit what it inflates to",
+        );
+      }
+      if (member.data.length === 0) yield { kind: "skip", type: "empty-member" };
+      window.skip(member.length);
+    } else if (member.kind === "cut" && !window.ended && window.bytes.length < maxHeldBytes) {
+      const wanted = Math.max(4096, window.bytes.length * 2);
+      while (!window.ended && window.bytes.length < wanted) await window.fill();
+    } else if (member.kind === "cut" && window.ended) {
+      yield* lastMember(window, assembler, file, headerLength, maxOutput);
+    } else if (member.kind === "broken") {
+      yield* assembler.cutOff("the gzip member that follows is damaged");
+      yield* skipToMember(window, assembler, file, member.message);
+    } else yield* largeMember(window, assembler, file, headerLength);
+  }
+  yield* assembler.finish(false);
+}
+
+function damaged(file: string, offset: number, length: number, why: string): RecordEvent {
+  return {
+    kind: "failure",
+    code: "bad-gzip",
+    message: `a gzip member of ${length} bytes: ${why}`,
+    at: { file, offset, length },
+  };
+}
+
+/** The input ends within this member: gives the records that are whole. */
+function* lastMember(
+  window: Window,
+  assembler: Assembler,
+  file: string,
+  headerLength: number,
+  maxOutput: number,
+): Generator<RecordEvent> {
+  const { offset, bytes } = window;
+  const place = { kind: "member", offset, length: bytes.length } as const;
+  const data = headerLength < 0 ? null : inflatePrefix(bytes, headerLength, maxOutput);
+  if (data && data.length > 0) {
+    yield* assembler.add({ bytes: data, place, last: false, borrowed: false });
+    yield* assembler.finish(true);
+  } else {
+    const at = { file, offset, length: bytes.length };
+    yield { kind: "failure", code: "truncated", message: "the input ends within a gzip member", at };
+  }
+  window.skip(bytes.length);
+}
+
+/** Goes on at the next gzip member that holds the beginning of a record. */
+async function* skipToMember(
+  window: Window,
+  assembler: Assembler,
+  file: string,
+  why: string | null = null,
+  offset = window.offset,
+): AsyncGenerator<RecordEvent> {
+  let zeros = true;
+  let first = why !== null;
+  for (;;) {
+    const { bytes } = window;
+    const found = bytes.indexOf("\x1f\x8b\x08", first ? 1 : 0, "latin1");
+    const upTo = found < 0 ? (window.ended ? bytes.length : Math.max(0, bytes.length - 2)) : found;
+    if (why === null && zeros)
+      zeros = bytes.subarray(0, upTo).every(byte => byte === 0 || byte === 10 || byte === 13);
+    first = false;
+    if (found >= 0) {
+      window.skip(found);
+      if (await holdsRecord(window)) break;
+      first = true;
+      zeros = false;
+    } else {
+      window.skip(upTo);
+      if (window.ended) break;
+      await window.fill();
+    }
+  }
+  const length = window.offset - offset;
+  if (why === null && zeros) {
+    yield { kind: "skip", type: "padding" };
+    return;
+  }
+  yield* assembler.cutOff("damaged bytes follow");
+  const code = why === null ? "not-gzip" : "bad-gzip";
+  const message =
+    why === null
+      ? `${length} bytes between gzip members that belong to none`
+      : `a damaged gzip member (${why}); ${length} bytes skipped up to ${window.ended && window.bytes.length === 0 ? "the end" : "the next member"}`;
+  yield { kind: "failure", code, message, at: { file, offset, length } };
+}
+
+/** Whether the bytes at the window's beginning inflate to the beginning of a record. */
+async function holdsRecord(window: Window): Promise<boolean> {
+  while (!window.ended && window.bytes.length < 4096) await window.fill();
+  const headerLength = gzipHeaderLength(window.bytes, 0);
+  if (headerLength === null || headerLength < 0) return false;
+  const member = inflateMember(window.bytes, headerLength, 1 << 16);
+  if (member.kind === "broken") return false;
+  const data =
+    member.kind === "whole"
+      ? member.data
+      : inflatePrefix(window.bytes.subarray(0, headerLength + 2048), headerLength, 1 << 22);
+  return data !== null && /^[\r\n]*(?:WARC\/\d|filedesc:|[a-z]+:\S+ \d)/.test(data.toString("latin1", 0, 64));
+}
+
+/** A member too long to hold: inflated part by part. Its records cannot be fetched by their place: their length is 0. */
+async function* largeMember(
+  window: Window,
+  assembler: Assembler,
+  file: string,
+  headerLength: number,
+): AsyncGenerator<RecordEvent> {
+  const memberOffset = window.offset;
+  const place = { kind: "member", offset: memberOffset, length: 0 } as const;
+  const inflate = createInflateRaw({ chunkSize: 1 << 18 });
+  let parts: Buffer[] = [];
+  let failure: Error | null = null;
+  let done = false;
+  inflate.on("data", part => parts.push(part as Buffer));
+  inflate.on("error", error => {
+    failure = error;
+  });
+  const ended = new Promise<void>(settle => {
+    inflate.on("end", () => {
+      done = true;
+      settle();
+    });
+    inflate.on("error", () => settle());
+  });
+  window.skip(headerLength);
+  let before = 0;
+  while (!done && !failure) {
+    if (window.bytes.length === 0) {
+      if (window.ended) break;
+      await window.fill();
+      continue;
+    }
+    const step = Buffer.from(window.bytes.subarray(0, inflateStep));
+    await Promise.race([ended, new Promise<void>(settle => inflate.write(step, () => settle()))]);
+    const used = inflate.bytesWritten - before;
+    before = inflate.bytesWritten;
+    for (const bytes of parts) yield* assembler.add({ bytes, place, last: false, borrowed: false });
+    parts = [];
+    if (used < step.length && !failure) {
+      await ended;
+      for (const bytes of parts) yield* assembler.add({ bytes, place, last: false, borrowed: false });
+      done = true;
+    }
+    window.skip(failure ? 0 : used);
+  }
+  inflate.destroy();
+  if (failure) {
+    yield* assembler.cutOff("a damaged gzip member");
+    yield* skipToMember(window, assembler, file, (failure as Error).message, memberOffset);
+    return;
+  }
+  if (!done) {
+    yield* assembler.finish(true);
+    return;
+  }
+  while (!window.ended && window.bytes.length < 8) await window.fill();
+  window.skip(Math.min(8, window.bytes.length));
+  yield* assembler.add({ bytes: Buffer.alloc(0), place, last: true, borrowed: false });
+}
