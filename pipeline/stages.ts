@@ -2,7 +2,13 @@
  * Every stage of the pipeline by name: one line each, in the order in which the fineweb recipe runs them. The
  * tokenizer's, the trainer's and the sampler's stages are not documents' business and are listed in cli/catalogue.ts.
  */
+
 import type { CorpusStage } from "./corpus-stage.ts";
+import { extract } from "./extractors/extract.ts";
+import { c4Quality } from "./filters/c4-quality.ts";
+import { finewebQuality } from "./filters/fineweb-quality.ts";
+import { gopherQuality } from "./filters/gopher-quality.ts";
+import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import type { Stage } from "./stage.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: stages with different options stand in one list
@@ -10,7 +16,13 @@ type AnyStage = Stage<any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 type AnyCorpusStage = CorpusStage<any>;
 
-export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([]);
+export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
+  extract,
+  gopherRepetition,
+  gopherQuality,
+  c4Quality,
+  finewebQuality,
+]);
 
 export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([]);
 
