@@ -1,0 +1,50 @@
+/**
+ * metrics.jsonl and samples.jsonl: one JSON object a line, appended as the run goes. A resumed run first drops the
+ * lines after its checkpoint (and a last line cut short by a kill), so the files read as if nothing had happened.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { writeAtomic } from "../lib/atomic.ts";
+
+export type StepMetrics = {
+  readonly step: number;
+  /** Trained on so far. */
+  readonly tokens: number;
+  /** Mean over the batch, nats per token. */
+  readonly loss: number;
+  readonly lr: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  readonly tokensPerSecond: number;
+  /** Of the device's own best matrix product; null where it was not measured. */
+  readonly mfu: number | null;
+  /** Of the step alone, without validation, samples and checkpoints. */
+  readonly ms: number;
+  readonly valLoss?: number;
+  readonly valBitsPerByte?: number | null;
+};
+
+export type SampleRecord = { readonly step: number; readonly seed: number; readonly text: string };
+
+export function append(path: string, record: { readonly step: number }) {
+  mkdirSync(dirname(path), { recursive: true });
+  appendFileSync(path, JSON.stringify(record) + "\n");
+}
+
+/** Keeps the lines of steps up to `step`. */
+export function truncateAfter(path: string, step: number) {
+  if (!existsSync(path)) return;
+  const kept = readFileSync(path, "utf8")
+    .split("\n")
+    .filter(line => (stepOfLine(line) ?? Number.POSITIVE_INFINITY) <= step);
+  writeAtomic(path, kept.map(line => line + "\n").join(""));
+}
+
+function stepOfLine(line: string): number | null {
+  try {
+    const { step } = JSON.parse(line) as { step?: unknown };
+    return typeof step === "number" ? step : null;
+  } catch {
+    return null;
+  }
+}
