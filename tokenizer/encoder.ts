@@ -7,8 +7,8 @@
  */
 import { createMerger, type Merger, pairTableOf } from "./merge.ts";
 import { cachedPiece, createPieceCache } from "./piece-cache.ts";
-import { cutFinder } from "./pretokenizer/cut.ts";
 import { scanner } from "./pretokenizer/patterns.ts";
+import { createTextFeed, feedBytes, slack } from "./text-feed.ts";
 import { createTokenSink, type TokenArray, type TokenSink } from "./token-array.ts";
 import { createTokenIndex, type TokenIndex } from "./token-index.ts";
 import { byteIds, type Vocabulary, vocabularySize } from "./vocabulary.ts";
@@ -38,12 +38,7 @@ export type Encoder = {
   readonly merger: Merger;
 };
 
-const chunkBytes = 1 << 16;
-/** Bytes past a piece that the cache may read. */
-const slack = 16;
 const defaultCacheSize = 1 << 16;
-
-const utf8 = new TextEncoder();
 
 /** `cacheSize`: pieces remembered, a power of two; 40 bytes each. */
 export function createEncoder(
@@ -52,21 +47,20 @@ export function createEncoder(
 ): Encoder {
   const size = vocabularySize(vocabulary);
   const scan = scanner(vocabulary.pattern, vocabulary.unicode);
-  const findCut = cutFinder(vocabulary.unicode);
   const idOfByte = byteIds(vocabulary);
   const merger = createMerger(idOfByte, pairTableOf(vocabulary.merges));
   const cache = createPieceCache(options.cacheSize ?? defaultCacheSize);
   const wholes = wholeTokens(vocabulary, merger);
   const lengths = new Map([...vocabulary.tokens].map(([id, bytes]) => [id, bytes.length]));
   for (const [text, id] of vocabulary.specials) lengths.set(id, Buffer.byteLength(text));
-  let ids = new Int32Array(chunkBytes + slack);
+  let ids = new Int32Array(feedBytes + slack);
 
-  /** Encodes bytes [start, end), which are a text of their own, to `ids` and returns how many there are. */
-  const encodePieces = (bytes: Uint8Array, view: DataView, start: number, end: number): number => {
-    if (ids.length < end - start) ids = new Int32Array(end - start + slack);
+  /** Encodes bytes [0, end), which are a text of their own, to `ids` and returns how many there are. */
+  const encodePieces = (bytes: Uint8Array, view: DataView, end: number): number => {
+    if (ids.length < end) ids = new Int32Array(end + slack);
     const out = ids;
     let n = 0;
-    for (let at = start; at < end; ) {
+    for (let at = 0; at < end; ) {
       const stop = scan(bytes, at, end);
       const length = stop - at;
       if (length <= cachedPiece) {
@@ -96,68 +90,11 @@ export function createEncoder(
     return at + 1;
   };
 
-  /** Feeds parts of one text through a scratch array and hands the ids of each chunk to `take` until it says stop. */
-  const createFeed = (take: (ids: Int32Array, count: number) => boolean) => {
-    let bytes = new Uint8Array(chunkBytes + slack);
-    let view = new DataView(bytes.buffer);
-    let filled = 0;
-    let searched = 0;
-    const grow = () => {
-      const larger = new Uint8Array(2 * bytes.length);
-      larger.set(bytes.subarray(0, filled));
-      bytes = larger;
-      view = new DataView(bytes.buffer);
-    };
-    /** Encodes up to the last safe cut; false when `take` wants no more. */
-    const drain = (): boolean => {
-      const cut = findCut(bytes, searched > 8 ? searched - 8 : 0, filled);
-      if (cut <= (searched > 8 ? searched - 8 : 0)) {
-        searched = filled;
-        if (bytes.length - slack - filled < 4096) grow();
-        return true;
-      }
-      const going = take(ids, encodePieces(bytes, view, 0, cut));
-      bytes.copyWithin(0, cut, filled);
-      filled -= cut;
-      searched = 0;
-      return going;
-    };
-    const addText = (text: string): boolean => {
-      for (let read = 0; read < text.length; ) {
-        const part = read === 0 ? text : text.slice(read);
-        const result = utf8.encodeInto(part, bytes.subarray(filled, bytes.length - slack));
-        read += result.read;
-        filled += result.written;
-        if (read < text.length && !drain()) return false;
-      }
-      return true;
-    };
-    const addBytes = (part: Uint8Array): boolean => {
-      for (let read = 0; read < part.length; ) {
-        const room = Math.min(part.length - read, bytes.length - slack - filled);
-        bytes.set(part.subarray(read, read + room), filled);
-        read += room;
-        filled += room;
-        if (read < part.length && !drain()) return false;
-      }
-      return true;
-    };
-    const finish = () => {
-      if (filled > 0) take(ids, encodePieces(bytes, view, 0, filled));
-      filled = 0;
-      searched = 0;
-    };
-    const reset = () => {
-      filled = 0;
-      searched = 0;
-    };
-    return { addText, addBytes, drain, finish, reset };
-  };
-
   const own = createTokenSink(size);
   let target: TokenSink = own;
-  const feed = createFeed((found, count) => {
-    target.append(found, count);
+  const feed = createTextFeed(vocabulary.unicode, (bytes, view, end) => {
+    const count = encodePieces(bytes, view, end);
+    target.append(ids, count);
     return true;
   });
   const whole = (fill: () => void): TokenArray => {
@@ -170,7 +107,10 @@ export function createEncoder(
   };
   let counted = 0;
   let most = 0;
-  const counting = createFeed((_, count) => (counted += count) <= most);
+  const counting = createTextFeed(
+    vocabulary.unicode,
+    (bytes, view, end) => (counted += encodePieces(bytes, view, end)) <= most,
+  );
 
   return {
     vocabulary,
@@ -193,8 +133,9 @@ export function createEncoder(
     },
     stream() {
       const sink = createTokenSink(size);
-      const streamed = createFeed((found, count) => {
-        sink.append(found, count);
+      const streamed = createTextFeed(vocabulary.unicode, (bytes, view, end) => {
+        const count = encodePieces(bytes, view, end);
+        sink.append(ids, count);
         return true;
       });
       let high = "";

@@ -8,14 +8,13 @@ import type { PatternName } from "../pretokenizer/patterns.ts";
 export const tieRules = ["byte-ids", "hugging-face", "first-seen", "greatest-bytes"] as const;
 export type TieRule = (typeof tieRules)[number];
 
-/** What counting saw. Counts are exact up to 2^53. */
+/** What counting saw. Numbers are exact up to 2^53. */
 export type Corpus = {
   readonly documents: number;
   /** UTF-8 bytes of all documents, before any cap. */
   readonly bytes: number;
-  /** Pieces counted, and how many different ones there are. */
+  /** Pieces counted. */
   readonly pieces: number;
-  readonly words: number;
   /** Bytes beyond the document cap, not counted. */
   readonly cappedDocuments: number;
   readonly cappedDocumentBytes: number;
@@ -34,9 +33,11 @@ export type Training = {
   readonly endOfText: string | null;
   readonly minFrequency: number;
   readonly corpus: Corpus;
-  /** sha256 over the words and their counts in the order of training. */
-  readonly corpusHash: string;
-  /** Words too rare to be held in memory: they count less than this often; 1 where all were held. */
+  /** Different pieces (words), how many of them trained, and a hash of these and their counts, whatever their order. */
+  readonly words: number;
+  readonly trainedWords: number;
+  readonly wordsHash: string;
+  /** Words that occur less often than this were left out to stay within the memory given; 1 where none was. */
   readonly wordsFrom: number;
   /** Occurrences of each merge's pair when it was merged, in merge order. */
   readonly mergeCounts: readonly number[];

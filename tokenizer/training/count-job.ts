@@ -1,0 +1,92 @@
+/**
+ * Counts one job of a corpus of files: reads the stretch and feeds it to a counter. Used by the worker thread and,
+ * with one worker, by the caller itself. A document that cannot be read is counted as such, never thrown.
+ */
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { UserError } from "../../lib/errors.ts";
+import { openTable } from "../../lib/parquet.ts";
+import type { CountJob } from "./corpus-files.ts";
+import type { Counter } from "./counter.ts";
+
+/** Rows and lines that had no text to count. */
+export type Unread = { lines: number };
+
+export async function countJob(
+  job: CountJob,
+  counter: Counter,
+  split: "documents" | "lines",
+  unread: Unread,
+): Promise<void> {
+  if (job.format === "parquet") return countParquet(job, counter, unread);
+  if (job.format === "jsonl")
+    return eachLine(job, (line, at) => {
+      const text = textOf(line);
+      if (text === null) unread.lines++;
+      else counter.addText(text, job.base + at);
+    });
+  if (split === "lines") return eachLine(job, (line, at) => counter.addLines(line, job.base + at), 1 << 20);
+  const document = counter.document(job.base + job.from, job.from === 0);
+  for await (const chunk of chunks(job)) document.add(chunk);
+  document.end();
+}
+
+function chunks(job: CountJob): AsyncIterable<Uint8Array> {
+  if (job.to === job.from) return (async function* () {})();
+  const raw = createReadStream(job.path, { start: job.from, end: job.to - 1, highWaterMark: 1 << 20 });
+  return job.gzip ? raw.pipe(createGunzip({ chunkSize: 1 << 18 })) : raw;
+}
+
+/** Calls `take` with whole lines and their position in the text: one at a time, or as many as fill `atLeast` bytes. */
+async function eachLine(
+  job: CountJob,
+  take: (lines: Uint8Array, at: number) => void,
+  atLeast = 0,
+): Promise<void> {
+  let held: Uint8Array = new Uint8Array(0);
+  let at = job.from;
+  for await (const chunk of chunks(job)) {
+    let rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    for (;;) {
+      const stop = atLeast > 0 ? rest.lastIndexOf(10) + 1 : rest.indexOf(10) + 1;
+      if (stop === 0 || (atLeast > 0 && rest.length < atLeast)) break;
+      take(rest.subarray(0, stop), at);
+      at += stop;
+      rest = rest.subarray(stop);
+    }
+    held = rest;
+  }
+  if (held.length > 0) take(held, at);
+}
+
+/** The text of a JSONL line, or null. */
+function textOf(line: Uint8Array): string | null {
+  try {
+    const row = JSON.parse(
+      Buffer.from(line.buffer, line.byteOffset, line.length).toString("utf8"),
+    ) as unknown;
+    const text = typeof row === "string" ? row : (row as { text?: unknown } | null)?.text;
+    return typeof text === "string" ? text : null;
+  } catch {
+    return null;
+  }
+}
+
+async function countParquet(job: CountJob, counter: Counter, unread: Unread): Promise<void> {
+  const table = await openTable(job.path);
+  try {
+    if (!table.columns.includes("text"))
+      throw new UserError(`${job.path}: expected a column text, got ${table.columns.join(", ")}`);
+    let at = job.base;
+    for await (const row of table.read({ columns: ["text"] })) {
+      const text = row["text"];
+      if (typeof text !== "string") unread.lines++;
+      else {
+        counter.addText(text, at);
+        at += text.length;
+      }
+    }
+  } finally {
+    table.close();
+  }
+}
