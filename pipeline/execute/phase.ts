@@ -33,6 +33,8 @@ export type Phase = {
   readonly name: string;
   /** One short clause for the progress line: "reading and filtering". */
   readonly about: string;
+  /** The recipe's stages it works for. */
+  readonly stages: readonly string[];
   /** Everything its output depends on besides the phases before it; hashed into its key. */
   readonly settings: unknown;
   /** Files and folders, relative to the workdir, that belong to it alone; removed when it has to be redone. */

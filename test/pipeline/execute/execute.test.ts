@@ -43,6 +43,7 @@ function phase(
   return {
     name,
     about: `about ${name}`,
+    stages: [name],
     settings,
     outputs: [`out-${name}`],
     place: "workers",
