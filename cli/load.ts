@@ -9,10 +9,13 @@ import { UserError } from "../lib/errors.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { tryStages } from "../pipeline/execute/build.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
+import { crawlOf } from "../pipeline/fetch/options.ts";
+import { storeOf } from "../pipeline/fetch/store.ts";
 import { type Input, resolveInputs } from "../pipeline/inputs.ts";
 import { sourceOptions } from "../pipeline/readers/input.ts";
 import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
 import { catalogue } from "./catalogue.ts";
+import { duration, say } from "./terminal.ts";
 
 export const version: string = (
   JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
@@ -61,10 +64,33 @@ export async function loadPlan(options: PlanOptions): Promise<Plan> {
   const base = dirname(path);
   const recipe = loadRecipe(options.recipePath, options.sets);
   const workdir = options.workdir !== undefined ? resolve(options.workdir) : resolve(base, recipe.workdir);
-  const inputs = limited(inputsOf(recipe, base, options.recipePath), options.limit);
-  const plan = { version, recipe, base, workdir, inputs };
-  await tryStages(plan);
-  return plan;
+  checkLimit(options.limit);
+  const plan = { version, recipe, base, workdir, inputs: [] as Input[] };
+  if (crawlOf(recipe.source)) {
+    await tryStages(plan);
+    return crawlPlan(plan, options.limit);
+  }
+  const inputs = inputsOf(recipe, base, options.recipePath).slice(0, options.limit);
+  await tryStages({ ...plan, inputs });
+  return { ...plan, inputs };
+}
+
+/** A plan with the inputs its crawl's host lists, and with the address they come from. */
+async function crawlPlan(plan: Plan, limit: number | undefined): Promise<Plan> {
+  const { baseOf, listCrawl } = await import("../pipeline/fetch/commoncrawl.ts");
+  const given = crawlOf(plan.recipe.source)!;
+  const source = { ...given, base: baseOf(given, process.env["CURATE_CC_BASE"]) };
+  const inputs = await listCrawl({
+    source,
+    seed: plan.recipe.seed,
+    store: storeOf(plan),
+    version: plan.version,
+    limit,
+    onWait: waiting => {
+      if (waiting) say(`${waiting.why}: waiting ${duration(waiting.milliseconds / 1000)}`);
+    },
+  });
+  return { ...plan, recipe: { ...plan.recipe, source }, inputs };
 }
 
 function inputsOf(recipe: Recipe, base: string, where: string): Input[] {
@@ -75,11 +101,9 @@ function inputsOf(recipe: Recipe, base: string, where: string): Input[] {
   throw new UserError(`${where}: source: the list of inputs is empty`, "Name at least one file or pattern.");
 }
 
-function limited(inputs: Input[], limit: number | undefined): Input[] {
-  if (limit === undefined) return inputs;
-  if (!Number.isInteger(limit) || limit < 1)
+function checkLimit(limit: number | undefined): void {
+  if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
     throw new UserError(`--limit: expected a whole number of input files of at least 1, got ${limit}`);
-  return inputs.slice(0, limit);
 }
 
 /** Makes the workdir, or says why it cannot be written. */

@@ -10,12 +10,18 @@ export type Meter = {
     readonly documents?: number;
     readonly bytes?: number;
     readonly jobs?: number;
+    readonly units?: number;
     readonly note?: string;
   }): void;
   end(summary: string): void;
 };
 
-export type Totals = { readonly documents?: number; readonly bytes?: number; readonly jobs?: number };
+export type Totals = {
+  readonly documents?: number;
+  readonly bytes?: number;
+  readonly units?: number;
+  readonly jobs?: number;
+};
 
 const frameMs = 100;
 const plainMs = 5000;
@@ -42,10 +48,10 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
     start(title, totals, already = {}) {
       const started = Date.now();
       let last = started;
-      let [documents, done, jobs, note] = [0, 0, 0, ""];
+      let [documents, done, units, jobs, note] = [0, 0, 0, 0, ""];
       const line = () => {
         const seconds = (Date.now() - started) / 1000;
-        const share = shareDone({ documents, bytes: done, jobs }, totals, already);
+        const share = shareDone({ documents, bytes: done, units, jobs }, totals, already);
         const parts = [title];
         if (share !== null) parts.push(`${bar(share)} ${Math.floor(share * 100)} %`);
         if (documents > 0)
@@ -61,6 +67,7 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
         add(step) {
           documents += step.documents ?? 0;
           done += step.bytes ?? 0;
+          units += step.units ?? 0;
           jobs += step.jobs ?? 0;
           if (step.note !== undefined) note = step.note;
           if (quiet) return;
@@ -84,7 +91,7 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
 }
 
 function shareDone(done: Totals, totals: Totals, already: Totals): number | null {
-  for (const unit of ["bytes", "documents", "jobs"] as const) {
+  for (const unit of ["bytes", "documents", "units", "jobs"] as const) {
     const total = totals[unit];
     if (total) return Math.min(1, ((already[unit] ?? 0) + (done[unit] ?? 0)) / total);
   }

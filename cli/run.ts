@@ -71,7 +71,7 @@ function stageFlag(
 ): { first: string; last: string } | undefined {
   if (stage === undefined) return undefined;
   const known = plan.recipe.stages.map(s => s.name);
-  const found = phaseOfStage(plan, phases, stage);
+  const found = phaseOfStage(phases, stage);
   if (found) return found;
   const near = nearest(stage, known);
   throw new UserError(
@@ -167,10 +167,14 @@ function showing(progress: Progress): RunEvents {
   return {
     phase(phase, jobs, done) {
       began = Date.now();
-      const totals = phase.total?.bytes || phase.total?.documents ? phase.total : { jobs };
+      const { bytes = 0, documents = 0, units = 0 } = phase.total ?? {};
+      const totals = bytes + documents + units > 0 ? { bytes, documents, units } : { jobs };
       meter = done < jobs ? progress.start(`${phase.name}: ${phase.about}`, totals) : null;
     },
-    progress: (_, step) => meter?.add(step),
+    progress(_, step) {
+      if (step.line) progress.say(step.line);
+      meter?.add(step);
+    },
     job: () => meter?.add({ jobs: 1 }),
     end(phase, stats, ran) {
       if (!ran) return progress.say(`✓ ${phase.name}: already done`);

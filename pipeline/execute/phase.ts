@@ -21,11 +21,20 @@ export type PhaseContext = {
   readonly memory: number;
 };
 
-export type JobProgress = { readonly documents?: number; readonly bytes?: number; readonly note?: string };
+export type JobProgress = {
+  readonly documents?: number;
+  readonly bytes?: number;
+  /** Of whatever the phase counts: merges, training steps. */
+  readonly units?: number;
+  /** Replaces the last words of the progress line. */
+  readonly note?: string;
+  /** A line of its own: a sample of a model's text. */
+  readonly line?: string;
+};
 
 export type JobContext = PhaseContext & {
   readonly signal: AbortSignal;
-  /** What was done since the last call; `note` replaces the line's last words. */
+  /** What was done since the last call. */
   progress(done: JobProgress): void;
 };
 
@@ -42,7 +51,7 @@ export type Phase = {
   /** `main` for a single long job that brings its own threads. */
   readonly place: "workers" | "main";
   /** What the progress line counts; "jobs" where a job has no smaller unit. */
-  readonly total?: { readonly bytes?: number; readonly documents?: number };
+  readonly total?: { readonly bytes?: number; readonly documents?: number; readonly units?: number };
   jobs(context: PhaseContext): number | Promise<number>;
   run(job: number, context: JobContext): Promise<JobReport>;
 };

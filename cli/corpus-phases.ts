@@ -1,0 +1,249 @@
+/**
+ * The phases between documents and training: counting pieces (a job a part), training the vocabulary (one job),
+ * encoding shards (a job for about `tokensPerShard` tokens), and their manifest. Joins the pipeline's files with the
+ * tokenizer, neither of which knows the other.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Values } from "../lib/options.ts";
+import { randomOf } from "../lib/random.ts";
+import { relativeTo } from "../pipeline/execute/documents.ts";
+import {
+  cpuSeconds,
+  type JobContext,
+  type JobReport,
+  type Phase,
+  partName,
+} from "../pipeline/execute/phase.ts";
+import type { Plan } from "../pipeline/execute/plan.ts";
+import { readReport } from "../pipeline/execute/reports.ts";
+import { emptyStats, type StageStats } from "../pipeline/stats.ts";
+import { readTexts } from "../pipeline/writers/documents.ts";
+import { createEncoder } from "../tokenizer/encoder.ts";
+import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
+import { type Split, shardFileName } from "../tokenizer/shards/format.ts";
+import { writeManifest } from "../tokenizer/shards/manifest.ts";
+import { createShardWriter, type ShardFile } from "../tokenizer/shards/write.ts";
+import { createTokenSink } from "../tokenizer/token-array.ts";
+import { countTexts } from "../tokenizer/training/counter.ts";
+import { mergeCounts } from "../tokenizer/training/merge-counts.ts";
+import { trainFromCounts } from "../tokenizer/training/train.ts";
+import { endOfTextId, vocabularySize } from "../tokenizer/vocabulary.ts";
+import type { shardsOptions, tokenizerOptions } from "./corpus-options.ts";
+
+type TokenizerValues = Values<typeof tokenizerOptions>;
+type ShardsValues = Values<typeof shardsOptions>;
+
+export const tokenizerDir = (workdir: string): string => join(workdir, "tokenizer");
+export const shardsDir = (workdir: string): string => join(workdir, "shards");
+const countsPath = (workdir: string, part: number) =>
+  join(workdir, "work", "tokenizer-count", `${partName(part)}.counts`);
+const documentPart = (workdir: string, part: number) =>
+  join(workdir, "documents", `${partName(part)}.parquet`);
+
+/** Runs `work` and gives its statistics with the time it took. */
+async function timed(name: string, work: (stats: StageStats) => Promise<void>): Promise<StageStats> {
+  const stats = emptyStats(name);
+  const [cpu, wall] = [cpuSeconds(), performance.now()];
+  await work(stats);
+  stats.cpuSeconds = cpuSeconds() - cpu;
+  stats.wallSeconds = (performance.now() - wall) / 1000;
+  return stats;
+}
+
+export function tokenizerPhases(plan: Plan): Phase[] {
+  const entry = plan.recipe.stages.find(stage => stage.name === "tokenizer");
+  if (!entry) return [];
+  const options = entry.options as unknown as TokenizerValues;
+  const { vocabSize, ties, minFrequency, endOfText, ...counting } = options;
+  const { seed } = plan.recipe;
+  const count: Phase = {
+    name: "tokenizer-count",
+    about: "counting pieces of text",
+    stages: ["tokenizer"],
+    settings: counting,
+    outputs: ["work/tokenizer-count"],
+    place: "workers",
+    jobs: () => plan.inputs.length,
+    async run(part, context): Promise<JobReport> {
+      const { workdir, memory } = context;
+      const outputs: JobReport["outputs"][number][] = [];
+      const stats = await timed("tokenizer", async stats => {
+        const texts = counted(readTexts(documentPart(workdir, part)), stats, context);
+        const file = await countTexts(
+          texts,
+          { ...counting, seed, memory: memory / 2 },
+          countsPath(workdir, part),
+        );
+        outputs.push(...relativeTo(workdir, [{ path: file.path, bytes: file.bytes, sha256: file.sha256 }]));
+      });
+      return { stats: [stats], outputs };
+    },
+  };
+  const train: Phase = {
+    name: "tokenizer",
+    about: "training the vocabulary",
+    stages: ["tokenizer"],
+    settings: { vocabSize, ties, minFrequency, endOfText },
+    outputs: ["tokenizer"],
+    place: "workers",
+    jobs: () => 1,
+    async run(_, { workdir, memory, progress }): Promise<JobReport> {
+      let outputs: JobReport["outputs"] = [];
+      const warnings: string[] = [];
+      const stats = await timed("tokenizer", async () => {
+        const files = plan.inputs.map((_, part) => countsPath(workdir, part));
+        const words = mergeCounts(files, { memory });
+        const { vocabulary, training } = trainFromCounts(words, {
+          ...{ vocabSize, ties, minFrequency, specials: [endOfText] },
+          onMerges: (done, total) => progress({ note: `${done} of ${total} merges` }),
+        });
+        const saved = saveTokenizer(vocabulary, tokenizerDir(workdir), training);
+        outputs = relativeTo(workdir, saved.files);
+        const size = vocabularySize(vocabulary);
+        if (size < vocabSize) {
+          warnings.push(
+            `the corpus gives a vocabulary of ${size} tokens, not ${vocabSize}: no other pair occurs ${minFrequency} times`,
+          );
+        }
+      });
+      return { stats: [stats], outputs, warnings };
+    },
+  };
+  return [count, train];
+}
+
+async function* counted(
+  documents: AsyncIterable<{ readonly text: string }>,
+  stats: StageStats,
+  context: JobContext,
+): AsyncGenerator<string> {
+  for await (const { text } of documents) {
+    const bytes = Buffer.byteLength(text, "utf8");
+    stats.in++;
+    stats.out++;
+    stats.bytesIn += bytes;
+    stats.bytesOut += bytes;
+    context.progress({ documents: 1 });
+    yield text;
+  }
+}
+
+/**
+ * Which parts go into which shard: consecutive ones until about `tokensPerShard` tokens are reached. A Parquet part
+ * is gzip-compressed text, about 1.6 of its bytes a token; the estimate only decides where files are cut.
+ */
+function shardGroups(workdir: string, tokensPerShard: number): number[][] {
+  const parts = existsSync(join(workdir, "documents"))
+    ? readdirSync(join(workdir, "documents")).filter(name => name.endsWith(".parquet")).length
+    : 0;
+  const groups: number[][] = [[]];
+  let held = 0;
+  for (let part = 0; part < parts; part++) {
+    const tokens = statSync(documentPart(workdir, part)).size / 1.6;
+    if (held > 0 && held + tokens > tokensPerShard) {
+      groups.push([]);
+      held = 0;
+    }
+    groups[groups.length - 1]!.push(part);
+    held += tokens;
+  }
+  return groups;
+}
+
+export function shardsPhases(plan: Plan): Phase[] {
+  const entry = plan.recipe.stages.find(stage => stage.name === "shards");
+  if (!entry) return [];
+  const { validation, tokensPerShard } = entry.options as unknown as ShardsValues;
+  const { seed } = plan.recipe;
+  const encode: Phase = {
+    name: "shards",
+    about: "encoding token shards",
+    stages: ["shards"],
+    settings: { validation, tokensPerShard },
+    outputs: ["shards"],
+    place: "workers",
+    jobs: ({ workdir }) => shardGroups(workdir, tokensPerShard).length,
+    async run(job, context): Promise<JobReport> {
+      const { workdir } = context;
+      const { vocabulary, hash } = loadTokenizer(tokenizerDir(workdir));
+      const encoder = createEncoder(vocabulary);
+      const header = {
+        tokenizerHash: hash,
+        eot: endOfTextId(vocabulary),
+        vocabularySize: vocabularySize(vocabulary),
+      };
+      const open = (split: "train" | "val") =>
+        createShardWriter({ ...header, split, path: join(shardsDir(workdir), shardFileName(split, job)) });
+      const [train, val] = [open("train"), open("val")];
+      const sink = createTokenSink(header.vocabularySize);
+      let files: readonly ShardFile[] = [];
+      try {
+        const stats = await timed("shards", async stats => {
+          for (const part of shardGroups(workdir, tokensPerShard)[job]!) {
+            for await (const { id, text } of readTexts(documentPart(workdir, part))) {
+              const bytes = Buffer.byteLength(text, "utf8");
+              sink.clear();
+              encoder.encodeInto(text, sink);
+              (randomOf(seed, `validation ${id}`) < validation ? val : train).add(id, sink.view());
+              stats.in++;
+              stats.out++;
+              stats.bytesIn += bytes;
+              stats.bytesOut += bytes;
+              context.progress({ documents: 1 });
+            }
+          }
+          files = [train.commit(), val.commit()];
+          stats.tokensOut = files.reduce((sum, file) => sum + file.tokens, 0);
+        });
+        return { stats: [stats], outputs: relativeTo(workdir, files) };
+      } catch (error) {
+        train.abandon();
+        val.abandon();
+        throw error;
+      }
+    },
+  };
+  const manifest: Phase = {
+    name: "shards-manifest",
+    about: "listing the shards",
+    stages: ["shards"],
+    settings: null,
+    outputs: ["shards/manifest.json"],
+    place: "workers",
+    jobs: () => 1,
+    run: async (_, { workdir }) => listShards(workdir, { validation, tokensPerShard }),
+  };
+  return [encode, manifest];
+}
+
+/** The manifest, from what the encoding jobs reported of their files. */
+function listShards(workdir: string, options: ShardsValues): JobReport {
+  const { vocabulary, hash } = loadTokenizer(tokenizerDir(workdir));
+  const files: (ShardFile & { readonly split: Split })[] = [];
+  for (let job = 0; job < shardGroups(workdir, options.tokensPerShard).length; job++) {
+    const found = readReport(workdir, "shards", job, false);
+    if (found.state !== "done") throw new Error(`the report of shard ${job} is ${found.state}`);
+    const splits: readonly Split[] = ["train", "val"];
+    files.push(
+      ...(found.report.outputs as readonly ShardFile[]).map((file, i) => ({ ...file, split: splits[i]! })),
+    );
+  }
+  const documents = (split: Split) =>
+    files.filter(file => file.split === split).reduce((sum, file) => sum + file.documents, 0);
+  const warnings: string[] = [];
+  if (documents("train") === 0)
+    warnings.push("there is no training document; `curate stats` shows what the filters dropped");
+  else if (documents("val") === 0) {
+    warnings.push(
+      `no document was chosen for validation: raise shards.validation (now ${options.validation}) or bring more documents`,
+    );
+  }
+  const header = {
+    tokenizerHash: hash,
+    eot: endOfTextId(vocabulary),
+    vocabularySize: vocabularySize(vocabulary),
+  };
+  const manifest = writeManifest(shardsDir(workdir), header, files);
+  return { stats: [], outputs: relativeTo(workdir, [manifest]), warnings };
+}
