@@ -16,6 +16,7 @@ import {
   text,
   texts,
 } from "../lib/options.ts";
+import { crawlOptions } from "./fetch/options.ts";
 
 export type CatalogueEntry = {
   readonly name: string;
@@ -127,9 +128,9 @@ export function parseRecipe(from: RecipeText, catalogue: Catalogue, sourceOption
       "no source: expected a key source with warc, wet, jsonl, parquet or commoncrawl",
       'For example  source: { warc: ["crawl/*.warc.gz"] }',
     );
-  const allSource: Options = { ...inputOptions, ...sourceOptions };
-  const source: Record<string, unknown> = { ...defaults(allSource) };
-  const given = readOptions(sourceNode!, "source", allSource, source, fail);
+  const allSource: Options = { ...inputOptions, ...crawlOptions, ...sourceOptions };
+  const read: Record<string, unknown> = {};
+  const given = readOptions(sourceNode!, "source", allSource, read, fail);
   const kinds = inputKeys.filter(key => given.includes(key));
   if (kinds.length !== 1) {
     fail(
@@ -137,6 +138,15 @@ export function parseRecipe(from: RecipeText, catalogue: Catalogue, sourceOption
       `source: expected exactly one of ${inputKeys.join(", ")}, got ${kinds.length === 0 ? "none" : kinds.join(" and ")}`,
     );
   }
+  const ofCrawl = given.find(key => key in crawlOptions);
+  if (ofCrawl && kinds[0] !== "commoncrawl")
+    fail(sourceNode, `source.${ofCrawl}: only a source with commoncrawl has it, got ${kinds[0]}`);
+  const setSource: Options = {
+    ...inputOptions,
+    ...(kinds[0] === "commoncrawl" ? crawlOptions : {}),
+    ...sourceOptions,
+  };
+  const source = { ...defaults(setSource), ...read };
 
   const stagesNode = top.get("stages")?.value as Node | undefined;
   if (!stagesNode) fail(root, "no stages: expected a key stages with a list of stage names");
@@ -148,7 +158,7 @@ export function parseRecipe(from: RecipeText, catalogue: Catalogue, sourceOption
       fail(stagesNode.items[i] as Node, `stage ${stage.name} appears twice`);
   });
   const recipe = { version: 1, ...values, source, keepRejected, stages } as unknown as Recipe;
-  return checkOrder(applySets(recipe, from, catalogue, allSource), from.path, catalogue);
+  return checkOrder(applySets(recipe, from, catalogue, setSource), from.path, catalogue);
 }
 
 type Fail = (at: Node | null | undefined, message: string, hint?: string | null) => never;

@@ -3,9 +3,10 @@
  * the next pass or the curated corpus, with the account of every one of them. Nothing is visible under its final
  * name before the whole job has succeeded.
  */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
+import { inputPath } from "../fetch/store.ts";
 import { openInput } from "../readers/input.ts";
 import type { RecipeStage } from "../recipe.ts";
 import { documentBytes, openLine, type RunningStage } from "../run.ts";
@@ -103,7 +104,9 @@ async function fromInput(plan: Plan, job: number, { push, account, context }: Fl
   const input = plan.inputs[job]!;
   const stats = emptyStats("read");
   let seen = 0;
-  for await (const event of openInput(resolve(plan.base, input.name), input.name, plan.recipe.source)) {
+  const path = inputPath(plan, input);
+  if (path === null) return { ...stats, notes: { "missing-file": 1 } };
+  for await (const event of openInput(path, input.name, plan.recipe.source)) {
     if (context.signal.aborted) throw new Error("stopped");
     if (event.kind === "skip") {
       stats.notes ??= {};

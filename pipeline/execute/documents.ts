@@ -1,11 +1,13 @@
 /**
- * The phases that handle documents: read and filter; for every deduplication a barrier of rounds and another pass.
+ * The phases that handle documents: fetch what is not here; read and filter; for every deduplication a barrier of rounds and another pass.
  * One job a file in every pass: job 7 of the second pass reads what job 7 of the first wrote. The last pass writes
  * the curated corpus.
  */
 import { join, relative } from "node:path";
 import type { OutputFile } from "../../lib/atomic.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
+import { readingSettings } from "../fetch/options.ts";
+import { fetchPhases } from "../fetch/phase.ts";
 import type { RecipeStage } from "../recipe.ts";
 import { corpusStages, documentStages } from "../stages.ts";
 import { emptyStats } from "../stats.ts";
@@ -41,10 +43,11 @@ function segments(plan: Plan): Segment[] {
 export const corpusDir = (workdir: string, name: string): string => join(workdir, "work", name);
 
 export function documentPhases(plan: Plan): Phase[] {
-  return segments(plan).flatMap(segment => [
+  const passes = segments(plan).flatMap(segment => [
     documentsPhase(plan, segment),
     ...(segment.before ? roundPhases(plan, segment.before) : []),
   ]);
+  return [...fetchPhases(plan), ...passes];
 }
 
 function documentsPhase(plan: Plan, segment: Segment): Phase {
@@ -62,11 +65,12 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
     about: first
       ? "reading and filtering"
       : `removing duplicates${stages.length > 0 ? `, ${stages.map(s => s.name).join(", ")}` : ""}`,
+    stages: owned,
     settings: {
       stages: stages.map(({ name, mode, options }) => ({ name, mode, options })),
       apply: after && { name: after.name, options: after.options },
       collect: before && { name: before.name, options: before.options },
-      source: first ? plan.recipe.source : null,
+      source: first ? readingSettings(plan.recipe.source) : null,
       keepRejected: plan.recipe.keepRejected,
     },
     outputs: [
@@ -92,6 +96,7 @@ function roundPhases(plan: Plan, entry: RecipeStage): Phase[] {
   return stage.rounds(entry.options, plan.inputs.length).map(round => ({
     name: `${entry.name}-${round.name}`,
     about: `${entry.name}: ${round.name}`,
+    stages: [entry.name],
     settings: { stage: entry.name, options: entry.options, round: round.name },
     outputs: [`work/${entry.name}/${round.name}`],
     place: "workers" as const,
