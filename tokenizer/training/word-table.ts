@@ -49,12 +49,12 @@ export function createWordTable(): WordTable {
 
   const clear = () => {
     size = 0;
-    arena = new Uint8Array(1 << 18);
-    starts = new Uint32Array(1 << 14);
-    counts = new Float64Array(1 << 14);
-    firsts = new Float64Array(1 << 14);
-    shortMask = (1 << 15) - 1;
-    longMask = (1 << 13) - 1;
+    arena = new Uint8Array(1 << 16);
+    starts = new Uint32Array(1 << 12);
+    counts = new Float64Array(1 << 12);
+    firsts = new Float64Array(1 << 12);
+    shortMask = (1 << 13) - 1;
+    longMask = (1 << 11) - 1;
     short = new Int32Array(4 * (shortMask + 1));
     long = new Int32Array(2 * (longMask + 1));
     shortUsed = longUsed = 0;
