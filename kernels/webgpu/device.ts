@@ -1,0 +1,180 @@
+/**
+ * The `webgpu` device: the Device interface over WGSL kernels. Joins adapter, memory, queue and launchers; every
+ * operation's shape checks and workgroup counts stand in the launcher beside it.
+ *
+ * Work is queued and errors of WebGPU arrive later, by event: they are kept and thrown by the next call, with the
+ * label that names the kernel or tensor. A lost device is reported the same way.
+ */
+import type { Device, Tensor } from "../device.ts";
+import { type Connection, connect } from "./adapter.ts";
+import { attention, attentionBackward, attentionCached, rope } from "./attention.ts";
+import { deviceBuffers, own, type Slice, viewOf } from "./buffers.ts";
+import { add, copy, fillWords, gelu, geluBackward, swiglu, swigluBackward } from "./elementwise.ts";
+import { embed, embedBackward } from "./embed.ts";
+import { crossEntropy } from "./loss.ts";
+import { matmul } from "./matmul.ts";
+import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from "./norm.ts";
+import { adamw, globalNorm } from "./optimizer.ts";
+import { pipelineCache } from "./pipelines.ts";
+import { commandQueue, type KernelTime } from "./queue.ts";
+import { type Tuning, tuningFor } from "./tuning.ts";
+
+export type WebgpuOptions = {
+  /** Accept an adapter that runs on the CPU, such as Mesa's lavapipe. Default false. */
+  readonly allowSoftware?: boolean;
+  /** Dawn's backend (vulkan, metal, d3d12, null). Default: Dawn's choice. */
+  readonly backend?: string;
+  readonly log?: (line: string) => void;
+};
+
+export type WebgpuDevice = Device & {
+  readonly kind: "webgpu";
+  /** Times every kernel on the GPU until `endProfile`; needs the feature timestamp-query. */
+  beginProfile(): void;
+  endProfile(): Promise<KernelTime[]>;
+};
+
+/** Opens the webgpu device, or says in one line why there is none. */
+export async function openWebgpu(
+  options: WebgpuOptions = {},
+): Promise<WebgpuDevice | { unavailable: string }> {
+  const connection = await connect(options);
+  if ("unavailable" in connection) return connection;
+  const device = webgpuDevice(connection, tuningFor(connection));
+  options.log?.(device.about);
+  return device;
+}
+
+/**
+ * A device over an open connection. `maxBindingBytes` lowers what one storage binding may hold, so that tests reach
+ * the code that splits large tensors.
+ */
+export function webgpuDevice(
+  connection: Connection,
+  tuning: Tuning,
+  maxBindingBytes = Infinity,
+): WebgpuDevice {
+  const gpu = connection.device;
+  let failure: string | null = null;
+  let destroyed = false;
+  const check = () => {
+    if (destroyed) throw new Error("the webgpu device was destroyed");
+    if (failure) throw new Error(failure);
+  };
+  gpu.addEventListener("uncapturederror", event => {
+    const { error } = event as GPUUncapturedErrorEvent;
+    event.preventDefault?.();
+    failure ??= `WebGPU: ${error.message.trim()}`;
+  });
+  const lost = gpu.lost.then(({ reason, message }) => {
+    if (!destroyed)
+      failure = `the webgpu device (${connection.adapter.name}) was lost: ${message.trim() || reason}`;
+  });
+
+  const buffers = deviceBuffers(gpu);
+  const queue = commandQueue(gpu, buffers, pipelineCache(gpu), check);
+  const bindingBytes = Math.min(gpu.limits.maxStorageBufferBindingSize, maxBindingBytes);
+  const context = {
+    tuning,
+    bindingLength: Math.floor(bindingBytes / 256) * 64,
+    run: queue.run,
+    scratch: buffers.scratch,
+    upload: (to: Slice, words: Uint32Array) => queue.write(to, words),
+  };
+
+  return {
+    kind: "webgpu",
+    about: `webgpu: ${connection.adapter.name}${connection.adapter.kind === "software" ? " (software, slow)" : ""}`,
+    adapter: connection.adapter,
+
+    alloc(label, length, dtype = "f32") {
+      check();
+      return buffers.alloc(label, length, dtype);
+    },
+    view: (base, offset, length) => viewOf(own(base), offset, length),
+    free: tensor => buffers.free(own(tensor)),
+    write(tensor, data) {
+      const to = own(tensor);
+      if (data.length !== tensor.length) {
+        throw new Error(`write: ${tensor.label} has ${tensor.length} elements, the data ${data.length}`);
+      }
+      if (tensor.dtype === "u32") {
+        const words = data instanceof Uint32Array ? data : Uint32Array.from(data);
+        to.storage.ints!.set(words, to.offset);
+        queue.write(to, words);
+      } else {
+        queue.write(to, data instanceof Float32Array ? data : Float32Array.from(data));
+      }
+    },
+    read: async tensor => {
+      const words = await queue.read(own(tensor));
+      if (tensor.dtype === "u32") return Float32Array.from(new Uint32Array(words, 0, tensor.length));
+      return new Float32Array(words, 0, tensor.length);
+    },
+    readInts: async tensor => {
+      const words = await queue.read(own(tensor));
+      if (tensor.dtype === "f32") return Uint32Array.from(new Float32Array(words, 0, tensor.length));
+      return new Uint32Array(words, 0, tensor.length);
+    },
+    fill(tensor, value) {
+      const out = own(tensor);
+      if (tensor.dtype === "u32") out.storage.ints!.fill(value, out.offset, out.offset + out.length);
+      fillWords(context, out, tensor.dtype === "u32" ? value : floatBits(value));
+    },
+    copy(out, inp) {
+      if (out.dtype !== inp.dtype)
+        throw new Error(`copy: ${out.label} is ${out.dtype}, ${inp.label} ${inp.dtype}`);
+      copy(context, out, inp);
+      mirrorCopy(out, inp);
+    },
+    finish: queue.finish,
+    memory: buffers.memory,
+    async destroy() {
+      if (destroyed) return;
+      destroyed = true;
+      queue.destroy();
+      buffers.destroy();
+      gpu.destroy();
+      await lost;
+    },
+    beginProfile() {
+      if (!connection.features.has("timestamp-query")) throw new Error("this adapter has no timestamp-query");
+      queue.beginProfile();
+    },
+    endProfile: queue.endProfile,
+
+    embed: p => embed(context, p),
+    embedBackward: p => embedBackward(context, p),
+    layerNorm: p => layerNorm(context, p),
+    layerNormBackward: p => layerNormBackward(context, p),
+    rmsNorm: p => rmsNorm(context, p),
+    rmsNormBackward: p => rmsNormBackward(context, p),
+    matmul: p => matmul(context, p),
+    biasBackward: p => biasBackward(context, p),
+    gelu: p => gelu(context, p),
+    geluBackward: p => geluBackward(context, p),
+    swiglu: p => swiglu(context, p),
+    swigluBackward: p => swigluBackward(context, p),
+    add: p => add(context, p),
+    rope: p => rope(context, p),
+    attention: p => attention(context, p),
+    attentionBackward: p => attentionBackward(context, p),
+    attentionCached: p => attentionCached(context, p),
+    crossEntropy: p => crossEntropy(context, p),
+    globalNorm: p => globalNorm(context, p),
+    adamw: p => adamw(context, p),
+  };
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+function floatBits(value: number): number {
+  word.setFloat32(0, value);
+  return word.getUint32(0);
+}
+
+function mirrorCopy(out: Tensor, inp: Tensor): void {
+  const to = own(out);
+  const from = own(inp);
+  to.storage.ints?.set(from.storage.ints!.subarray(from.offset, from.offset + from.length), to.offset);
+}

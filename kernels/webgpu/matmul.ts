@@ -1,0 +1,165 @@
+/**
+ * Launcher of matrix products. Chooses the kernel by shape and adapter: `matmul-vector` for a few rows (sampling),
+ * the adapter's fast kernel where every row is a whole number of vec4s, and `matmul`, which takes any shape.
+ *
+ * Operands larger than a binding are passed in pieces: rows of out (and a), for NT rows of b (columns of out), and for
+ * NN and TN, where the rows of b run along K, partial sums that are added one after another.
+ */
+import type { Device } from "../device.ts";
+import type { Slice } from "./buffers.ts";
+import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
+
+type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
+
+/** One product of pieces: columns are offsets into rows of lda, ldo elements. */
+export type Product = {
+  layout: "NT" | "NN" | "TN";
+  out: Slice;
+  a: Slice;
+  b: Slice;
+  bias: Slice | null;
+  M: number;
+  N: number;
+  K: number;
+  lda: number;
+  ldb: number;
+  ldo: number;
+  aColumn: number;
+  outColumn: number;
+  accumulate: boolean;
+};
+
+export function matmul(gpu: Gpu, p: Of<"matmul">): void {
+  const { layout, M, N, K } = p;
+  const name = `matmul ${layout}`;
+  const out = floats(name, "out", p.out, M * N);
+  const a = floats(name, "a", p.a, M * K);
+  const b = floats(name, "b", p.b, N * K);
+  const bias = p.bias && floats(name, "bias", p.bias, N);
+  const lda = layout === "TN" ? M : K;
+  const ldb = layout === "NT" ? K : N;
+
+  const rows = pieces(chunkRows(gpu, name, M, layout === "TN" ? [N] : [N, K]), M);
+  const columns = pieces(layout === "NT" ? chunkRows(gpu, name, N, [K]) : N, N);
+  const depth = pieces(layout === "NT" ? K : chunkRows(gpu, name, K, layout === "TN" ? [M, N] : [N]), K);
+  for (let m = 0; m < M; m += rows) {
+    const mCount = Math.min(rows, M - m);
+    for (let n = 0; n < N; n += columns) {
+      const nCount = Math.min(columns, N - n);
+      for (let k = 0; k < K; k += depth) {
+        const kCount = Math.min(depth, K - k);
+        product(gpu, {
+          layout,
+          out: rowsOf(out, m, mCount, N),
+          a: layout === "TN" ? rowsOf(a, k, kCount, M) : rowsOf(a, m, mCount, K),
+          b: layout === "NT" ? rowsOf(b, n, nCount, K) : rowsOf(b, k, kCount, N),
+          bias: k === 0 ? bias : null,
+          M: mCount,
+          N: nCount,
+          K: kCount,
+          lda,
+          ldb,
+          ldo: N,
+          aColumn: layout === "TN" ? m : k,
+          outColumn: n,
+          accumulate: p.accumulate || k > 0,
+        });
+      }
+    }
+  }
+}
+
+/** Pieces whose borders fall between vec4s, where there is more than one. */
+function pieces(count: number, total: number): number {
+  return count >= total || count < 4 ? count : count - (count % 4);
+}
+
+function product(gpu: Gpu, p: Product): void {
+  const vec4s = [p.lda, p.ldb, p.aColumn, p.K].every(x => x % 4 === 0 || (x === p.K && p.layout === "TN"));
+  const transposed = p.layout !== "TN";
+  if (p.layout === "NT" && p.M <= 4 && p.lda % 4 === 0 && p.K % 4 === 0) return vectorProduct(gpu, p);
+  if (vec4s && p.ldo % 4 === 0 && p.outColumn % 4 === 0 && p.N % 4 === 0 && (transposed || p.M % 4 === 0)) {
+    if (gpu.tuning.matmul.kernel === "register") registerProduct(gpu, p);
+    else tileProduct(gpu, p, gpu.tuning.matmul);
+    return;
+  }
+  const lanes = gpu.tuning.columnLanes;
+  gpu.run({
+    kernel: "matmul",
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    params: {
+      M: p.M,
+      N: p.N,
+      K: p.K,
+      lda: p.lda,
+      ldb: p.ldb,
+      ldo: p.ldo,
+      a_column: p.aColumn,
+      out_column: p.outColumn,
+      has_bias: Number(p.bias !== null),
+      accumulate: Number(p.accumulate),
+    },
+    constants: { WG: lanes, ...layoutConstants(p) },
+    groups: [Math.ceil(p.N / lanes), Math.ceil(p.M / 8), 1],
+  });
+}
+
+function layoutConstants(p: Product): { A_T: number; B_T: number } {
+  return { A_T: Number(p.layout === "TN"), B_T: Number(p.layout === "NT") };
+}
+
+function vec4Params(p: Product): Record<string, number> {
+  return {
+    M: p.M,
+    N: p.N,
+    K: p.K,
+    lda4: p.lda / 4,
+    ldb4: p.ldb / 4,
+    ldo4: p.ldo / 4,
+    a_column4: p.aColumn / 4,
+    out_column4: p.outColumn / 4,
+    has_bias: Number(p.bias !== null),
+    accumulate: Number(p.accumulate),
+  };
+}
+
+function vectorProduct(gpu: Gpu, p: Product): void {
+  gpu.run({
+    kernel: "matmul-vector",
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    params: {
+      M: p.M,
+      N: p.N,
+      K: p.K,
+      lda4: p.lda / 4,
+      ldb4: p.ldb / 4,
+      ldo: p.ldo,
+      out_column: p.outColumn,
+      has_bias: Number(p.bias !== null),
+      accumulate: Number(p.accumulate),
+    },
+    constants: { WG: Math.min(64, gpu.tuning.rowLanes) },
+    groups: grid(Math.ceil(p.N / 4)),
+  });
+}
+
+function registerProduct(gpu: Gpu, p: Product): void {
+  gpu.run({
+    kernel: "matmul-register",
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    params: vec4Params(p),
+    constants: { WG: 8, ...layoutConstants(p) },
+    groups: [Math.ceil(p.N / 64), Math.ceil(p.M / 8), 1],
+  });
+}
+
+function tileProduct(gpu: Gpu, p: Product, tile: { BM: number; BN: number; BK: number }): void {
+  const { BM, BN, BK } = tile;
+  gpu.run({
+    kernel: "matmul-tile",
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    params: { ...vec4Params(p), depth: Math.ceil(p.K / BK) * BK, plane4: 0 },
+    constants: { BM, BN, BK, ...layoutConstants(p) },
+    groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), 1],
+  });
+}

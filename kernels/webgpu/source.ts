@@ -1,0 +1,77 @@
+/**
+ * Reads kernels/wgsl/*.wgsl and what each file declares about itself: bindings by name, the fields of `struct Params`
+ * and the template constants. So a name stands once, in the shader, and a launcher that misspells it is told so.
+ * Knows the subset of WGSL our files are written in, not the language.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { builtRoot } from "../../lib/package-root.ts";
+
+export type Access = "read" | "read_write";
+
+export type KernelSource = {
+  readonly name: string;
+  readonly code: string;
+  /** Storage bindings in order; binding 0 is the uniform `struct Params`. */
+  readonly bindings: readonly { readonly binding: number; readonly name: string; readonly access: Access }[];
+  readonly params: readonly { readonly name: string; readonly type: "u32" | "i32" | "f32" }[];
+  readonly overrides: readonly string[];
+  /** `const` lines marked `// template`: WGSL wants them constant where an override would not do. */
+  readonly templates: readonly string[];
+};
+
+const folder = join(builtRoot, "kernels", "wgsl");
+const loaded = new Map<string, KernelSource>();
+
+export function kernelNames(): string[] {
+  return readdirSync(folder)
+    .filter(file => file.endsWith(".wgsl"))
+    .map(file => file.slice(0, -".wgsl".length))
+    .sort();
+}
+
+export function kernelSource(name: string): KernelSource {
+  let source = loaded.get(name);
+  if (!source)
+    loaded.set(name, (source = parseKernel(name, readFileSync(join(folder, `${name}.wgsl`), "utf8"))));
+  return source;
+}
+
+export function parseKernel(name: string, code: string): KernelSource {
+  const bindings = [
+    ...code.matchAll(/@group\(0\) @binding\((\d+)\) var<storage, (read|read_write)> (\w+)/g),
+  ].map(([, binding, access, variable]) => ({
+    binding: Number(binding),
+    name: variable!,
+    access: access as Access,
+  }));
+  const struct = /struct Params \{([^}]*)\}/.exec(code);
+  if (!struct) throw new Error(`${name}.wgsl has no struct Params`);
+  const params = [...struct[1]!.matchAll(/^\s*(\w+): (u32|i32|f32),/gm)].map(([, field, type]) => ({
+    name: field!,
+    type: type as "u32" | "i32" | "f32",
+  }));
+  if (params.length === 0 || params.length > 64)
+    throw new Error(`${name}.wgsl: struct Params has ${params.length} fields`);
+  const overrides = [...code.matchAll(/^override (\w+)/gm)].map(match => match[1]!);
+  const templates = [...code.matchAll(/^const (\w+)[^;]*; \/\/ template/gm)].map(match => match[1]!);
+  return { name, code, bindings, params, overrides, templates };
+}
+
+/** The text to compile: template constants set, and the bindings in `shared` declared read_write. */
+export function specialise(
+  source: KernelSource,
+  constants: Readonly<Record<string, number>>,
+  shared: ReadonlySet<string>,
+): string {
+  let code = source.code;
+  for (const name of source.templates) {
+    const value = constants[name];
+    if (value === undefined) continue;
+    code = code.replace(new RegExp(`^const ${name} = \\d+u;`, "m"), `const ${name} = ${value}u;`);
+  }
+  for (const name of shared) {
+    code = code.replace(new RegExp(`var<storage, read> ${name}\\b`), `var<storage, read_write> ${name}`);
+  }
+  return code;
+}

@@ -1,0 +1,71 @@
+// matmul with few rows, for sampling: out (M, N) (+)= a·bᵀ + bias, M ≤ 4, a (M, K), b (N, K), bias (N); K a whole
+// number of vec4s. lda4, ldb4 are row lengths in vec4s, ldo in elements, out_column the first column.
+// Bound by reading b once: a workgroup makes 4 columns, its lanes walk along K.
+struct Params {
+  M: u32,
+  N: u32,
+  K: u32,
+  lda4: u32,
+  ldb4: u32,
+  ldo: u32,
+  out_column: u32,
+  has_bias: u32,
+  accumulate: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> a: array<vec4f>;
+@group(0) @binding(3) var<storage, read> b: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+
+override WG: u32 = 64;
+var<workgroup> parts: array<mat4x4f, WG>; // [row][column]
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) nwg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let n0 = (wid.y * nwg.x + wid.x) * 4u;
+  if (n0 >= p.N) {
+    return;
+  }
+  var sums: array<vec4f, 4>;
+  let b0 = n0 * p.ldb4;
+  let b1 = min(n0 + 1u, p.N - 1u) * p.ldb4;
+  let b2 = min(n0 + 2u, p.N - 1u) * p.ldb4;
+  let b3 = min(n0 + 3u, p.N - 1u) * p.ldb4;
+  for (var k = lane; k < p.K / 4u; k += WG) {
+    let y0 = b[b0 + k];
+    let y1 = b[b1 + k];
+    let y2 = b[b2 + k];
+    let y3 = b[b3 + k];
+    for (var m = 0u; m < p.M; m++) {
+      let x = a[m * p.lda4 + k];
+      sums[m] += vec4f(dot(x, y0), dot(x, y1), dot(x, y2), dot(x, y3));
+    }
+  }
+  parts[lane] = mat4x4f(sums[0], sums[1], sums[2], sums[3]);
+  workgroupBarrier();
+  for (var step = WG / 2u; step > 0u; step /= 2u) {
+    if (lane < step) {
+      parts[lane] += parts[lane + step];
+    }
+    workgroupBarrier();
+  }
+  for (var i = lane; i < 4u * p.M; i += WG) {
+    let n = n0 + i % 4u;
+    if (n < p.N) {
+      var value = parts[0][i / 4u][i % 4u];
+      let at = i / 4u * p.ldo + p.out_column + n;
+      if (p.has_bias != 0u) {
+        value += bias[p.out_column + n];
+      }
+      if (p.accumulate != 0u) {
+        value += out[at];
+      }
+      out[at] = value;
+    }
+  }
+}
