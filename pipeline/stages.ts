@@ -9,6 +9,7 @@ import { c4Quality } from "./filters/c4-quality.ts";
 import { finewebQuality } from "./filters/fineweb-quality.ts";
 import { gopherQuality } from "./filters/gopher-quality.ts";
 import { gopherRepetition } from "./filters/gopher-repetition.ts";
+import { language } from "./filters/language.ts";
 import type { Stage } from "./stage.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: stages with different options stand in one list
@@ -18,6 +19,7 @@ type AnyCorpusStage = CorpusStage<any>;
 
 export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   extract,
+  language,
   gopherRepetition,
   gopherQuality,
   c4Quality,

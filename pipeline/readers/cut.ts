@@ -181,8 +181,8 @@ function junk(bytes: Buffer, start: number, ended: boolean): Cut {
 
 /** `WARC/1.0` and a line end. */
 function isWarcLine(bytes: Buffer, at: number): boolean {
-  if (bytes[at] !== 0x57 || bytes.length - at < 9) return false;
-  return /^WARC\/\d\.\d{1,3}[ \t]*\r?\n/.test(bytes.toString("latin1", at, at + longestVersionLine));
+  if ((bytes[at]! | 0x20) !== 0x77 || bytes.length - at < 9) return false;
+  return /^WARC\/\d\.\d{1,3}[ \t]*\r*\n/i.test(bytes.toString("latin1", at, at + longestVersionLine));
 }
 
 function isZeros(bytes: Buffer, at: number): boolean {

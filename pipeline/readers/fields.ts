@@ -49,8 +49,9 @@ export function findBlankLine(
 ): { readonly at: number; readonly next: number } | null {
   const stop = Math.min(bytes.length, limit);
   for (let at = bytes.indexOf(10, from); at >= 0 && at < stop; at = bytes.indexOf(10, at + 1)) {
-    if (bytes[at + 1] === 10) return { at: at + 1, next: at + 2 };
-    if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return { at: at + 1, next: at + 3 };
+    let next = at + 1;
+    while (bytes[next] === 13) next++;
+    if (bytes[next] === 10) return { at: at + 1, next: next + 1 };
   }
   return null;
 }
