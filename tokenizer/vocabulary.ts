@@ -23,6 +23,9 @@ export type Vocabulary = {
   readonly wholePieces: boolean;
 };
 
+/** Greatest id a file may give: embeddings and counts are arrays of that size. The largest in use is below 300,000. */
+export const greatestId = 2 ** 24 - 1;
+
 /** One more than the largest id: what an embedding needs. */
 export function vocabularySize(vocabulary: Vocabulary): number {
   let size = 0;

@@ -7,7 +7,7 @@ import { shown, UserError } from "../../lib/errors.ts";
 import { mergesOfRanks } from "../merge.ts";
 import type { PatternName } from "../pretokenizer/patterns.ts";
 import { defaultUnicode } from "../unicode.ts";
-import { guessEndOfText, type Vocabulary } from "../vocabulary.ts";
+import { greatestId, guessEndOfText, type Vocabulary } from "../vocabulary.ts";
 
 export type Encoding = { readonly pattern: PatternName; readonly specials: Readonly<Record<string, number>> };
 
@@ -42,9 +42,9 @@ export function readRanks(text: string, path: string): Ranked[] {
     if (line.trim() === "") return;
     const match = /^([A-Za-z0-9+/]+=*) (\d+)\s*$/.exec(line);
     const rank = Number(match?.[2]);
-    if (!match || rank > 0x7ffffffe)
+    if (!match || rank > greatestId)
       throw new UserError(
-        `${path}:${i + 1}: expected a base64 token, a space and its rank, got ${shown(line)}`,
+        `${path}:${i + 1}: expected a base64 token, a space and its rank up to ${greatestId}, got ${shown(line)}`,
       );
     for (const [seen, key, what] of [
       [lineOfRank, rank, `rank ${rank}`],

@@ -7,7 +7,7 @@
 import { shown, UserError } from "../../lib/errors.ts";
 import { type PatternName, patternOfRegex, patterns } from "../pretokenizer/patterns.ts";
 import { defaultUnicode } from "../unicode.ts";
-import { guessEndOfText, type Vocabulary } from "../vocabulary.ts";
+import { greatestId, guessEndOfText, type Vocabulary } from "../vocabulary.ts";
 import { charactersOfBytes } from "./byte-characters.ts";
 import { readStrings, splitMerge } from "./vocabulary-strings.ts";
 
@@ -97,8 +97,15 @@ function readAddedTokens(added: unknown, path: string): Map<string, number> {
   const specials = new Map<string, number>();
   for (const token of Array.isArray(added) ? (added as Json[]) : []) {
     const { content, id } = token;
-    if (typeof content !== "string" || content === "" || !Number.isSafeInteger(id))
-      throw new UserError(`${path}: expected added_tokens with content and id, got ${shown(token)}`);
+    if (
+      typeof content !== "string" ||
+      content === "" ||
+      !Number.isSafeInteger(id) ||
+      !((id as number) >= 0 && (id as number) <= greatestId)
+    )
+      throw new UserError(
+        `${path}: expected added_tokens with content and an id from 0 to ${greatestId}, got ${shown(token)}`,
+      );
     for (const key of ["single_word", "lstrip", "rstrip"])
       if (token[key])
         throw new UserError(`${path}: the added token ${shown(content)} has ${key}, which is not supported`);

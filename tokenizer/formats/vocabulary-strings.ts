@@ -3,6 +3,7 @@
  * with merges.txt have in common. Knows neither file. Refuses with the entry's name what it cannot represent.
  */
 import { shown, UserError } from "../../lib/errors.ts";
+import { greatestId } from "../vocabulary.ts";
 import { bytesOfCharacters } from "./byte-characters.ts";
 
 export type Strings = {
@@ -20,8 +21,10 @@ export function readStrings(
   const tokens = new Map<number, Uint8Array>();
   const idOf = new Map<string, number>();
   for (const [text, id] of Object.entries(vocab)) {
-    if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > 0x7ffffffe)
-      throw new UserError(`${path}: expected an id for the token ${shown(text)}, got ${shown(id)}`);
+    if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > greatestId)
+      throw new UserError(
+        `${path}: expected an id from 0 to ${greatestId} for the token ${shown(text)}, got ${shown(id)}`,
+      );
     if (isSpecial(text)) continue;
     const bytes = bytesOfCharacters(text);
     if (!bytes)

@@ -64,7 +64,8 @@ export function headerOf(schema: Schema): ShardHeader | string {
   return { tokenizerHash, eot, split, vocabularySize };
 }
 
-/** `train-00000.arrow` */
-export function shardFileName(split: Split, index: number): string {
-  return `${split}-${String(index).padStart(5, "0")}.arrow`;
+/** `train-00000.arrow`; `train-00000-001.arrow` for a further part of the same job. In the order of job and part. */
+export function shardFileName(split: Split, job: number, part = 0): string {
+  const digits = (n: number, length: number) => String(n).padStart(length, "0");
+  return `${split}-${digits(job, 5)}${part === 0 ? "" : `-${digits(part, 3)}`}.arrow`;
 }
