@@ -46,7 +46,6 @@ export function openPool(options: {
       stdout: false,
       stderr: false,
     });
-    worker.setMaxListeners(0);
     all.add(worker);
     return worker;
   };
@@ -55,7 +54,7 @@ export function openPool(options: {
     new Promise((resolve, reject) => {
       const worker = idle.pop() ?? start();
       const finish = (act: () => void, reusable: boolean) => {
-        worker.removeAllListeners();
+        worker.off("message", onMessage).off("error", onError).off("exit", onExit);
         if (reusable && !stopped) idle.push(worker);
         else {
           all.delete(worker);
@@ -63,23 +62,17 @@ export function openPool(options: {
         }
         act();
       };
-      worker.on("message", (message: FromWorker) => {
+      const onMessage = (message: FromWorker) => {
         if (message.kind === "progress") onProgress(message.progress);
         else if (message.kind === "done") finish(() => resolve(message.report), true);
-        else {
-          const error = message.user
-            ? new UserError(message.message, message.hint)
-            : Object.assign(new Error(message.message), { stack: message.stack });
-          finish(() => reject(error), true);
-        }
-      });
-      worker.on("error", error => finish(() => reject(error), false));
-      worker.on("exit", code =>
-        finish(
-          () => reject(new Error(stopped ? "stopped" : `the worker thread ended with code ${code}`)),
-          false,
-        ),
-      );
+        else finish(() => reject(errorOf(message)), true);
+      };
+      const onError = (error: Error) => finish(() => reject(error), false);
+      const onExit = (code: number) => {
+        const what = stopped ? "stopped" : `the worker thread ended with code ${code}`;
+        finish(() => reject(new Error(what)), false);
+      };
+      worker.on("message", onMessage).on("error", onError).on("exit", onExit);
       worker.postMessage({ phase, job } satisfies ToWorker);
     });
 
@@ -105,4 +98,8 @@ export function openPool(options: {
       await Promise.all([...all].map(worker => worker.terminate()));
     },
   };
+}
+
+function errorOf({ message, hint, user, stack }: Extract<FromWorker, { kind: "failed" }>): Error {
+  return user ? new UserError(message, hint) : Object.assign(new Error(message), { stack });
 }
