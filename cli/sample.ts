@@ -1,0 +1,199 @@
+/** `curate sample "prompt"`: text from a model, as it is written. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { UserError } from "../lib/errors.ts";
+import type { DeviceKind } from "../trainer/devices.ts";
+import { command } from "./command.ts";
+import { workdirOf } from "./load.ts";
+import { json, out, say, styled } from "./terminal.ts";
+
+/** Where a model and its tokenizer are: a workdir, a model folder in one, or a folder that holds both. */
+export function locateModel(flags: {
+  readonly model?: string | undefined;
+  readonly workdir?: string | undefined;
+  readonly tokenizer?: string | undefined;
+}): { model: string; tokenizer: string } {
+  const model = flags.model === undefined ? join(workdirOf(flags.workdir), "model") : resolve(flags.model);
+  if (!existsSync(model))
+    throw new UserError(`there is no model ${model}`, "Train one first: curate run stages.yaml");
+  if (flags.tokenizer !== undefined) return { model, tokenizer: flags.tokenizer };
+  const candidates = [
+    model,
+    join(model, "tokenizer"),
+    join(model, "..", "tokenizer"),
+    join(model, "..", "..", "tokenizer"),
+    join(model, "..", "..", "..", "tokenizer"),
+  ];
+  const found = candidates.find(folder => existsSync(join(folder, "tokenizer.json")));
+  if (!found)
+    throw new UserError(`no tokenizer.json beside ${model}`, "Name the tokenizer's folder with --tokenizer.");
+  return { model, tokenizer: found };
+}
+
+export const sampleFlags = {
+  model: {
+    type: "text",
+    value: "DIR",
+    about: "a checkpoint or model folder; default: the model of the workdir",
+  },
+  workdir: {
+    type: "text",
+    value: "DIR",
+    about: "the run whose model talks; default: that of stages.yaml here",
+  },
+} as const;
+
+export const sample = command({
+  name: "sample",
+  about: "Continues a prompt with a trained model, writing as it goes.",
+  usage: "[prompt]",
+  example: 'curate sample "In the morning" --temperature 0.7 --seed 3',
+  maxPositionals: 1,
+  flags: {
+    ...sampleFlags,
+    prompt: {
+      type: "text",
+      value: "TEXT",
+      about: "what to continue; - reads standard input; default: the start of a document",
+    },
+    "max-tokens": { type: "number", value: "N", about: "tokens to write; default 128" },
+    temperature: {
+      type: "number",
+      value: "T",
+      about: "0 takes the most probable token every time; default 0.8",
+    },
+    "top-k": {
+      type: "number",
+      value: "K",
+      about: "choose among the K most probable tokens; 0: all; default 50",
+    },
+    "top-p": {
+      type: "number",
+      value: "P",
+      about: "choose among the most probable with this share together; default 1",
+    },
+    seed: { type: "number", value: "N", about: "the same seed gives the same text; default 1" },
+    n: { type: "number", short: "n", value: "N", about: "so many samples; default 1" },
+    "min-p": {
+      type: "number",
+      value: "P",
+      about: "drop tokens below this share of the most probable",
+      more: true,
+    },
+    "repetition-penalty": {
+      type: "number",
+      value: "R",
+      about: "above 1: say the same less often",
+      more: true,
+    },
+    stop: {
+      type: "list",
+      value: "TEXT",
+      about: "end where this text is written; may be repeated",
+      more: true,
+    },
+    probs: { type: "number", value: "N", about: "show each token with its N best alternatives", more: true },
+    ids: { type: "flag", about: "token ids instead of text", more: true },
+    device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
+    threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
+    tokenizer: {
+      type: "text",
+      value: "DIR",
+      about: "the tokenizer's folder, where it does not lie beside the model",
+      more: true,
+    },
+    json: { type: "flag", about: "one JSON object a sample", more: true },
+  },
+  async run([positional], flags) {
+    if (positional !== undefined && flags.prompt !== undefined)
+      throw new UserError("the prompt is given twice: as a word and with --prompt");
+    const given = positional ?? flags.prompt ?? "";
+    const prompt = given === "-" ? readFileSync(0, "utf8") : given;
+    const { model, tokenizer } = locateModel(flags);
+    const { openTalker } = await import("./talk.ts");
+    const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
+    const n = flags.n ?? 1;
+    const options = {
+      ...{
+        maxTokens: flags["max-tokens"] ?? 128,
+        temperature: flags.temperature ?? 0.8,
+        topK: flags["top-k"] ?? 50,
+      },
+      ...{
+        topP: flags["top-p"] ?? 1,
+        minP: flags["min-p"] ?? 0,
+        repetitionPenalty: flags["repetition-penalty"] ?? 1,
+      },
+      ...{ seed: flags.seed ?? 1, n, top: flags.probs ?? 0 },
+      stop: flags.stop.map(text => [...talker.vocabulary.encoder.encode(text)]),
+    };
+    const streaming = n === 1 && !flags.json && !flags.ids && !flags.probs;
+    const samples = Array.from({ length: n }, () => ({
+      text: "",
+      ids: [] as number[],
+      tokens: [] as object[],
+    }));
+    try {
+      if (streaming) process.stdout.write(styled(prompt, "bold"));
+      for await (const { sample: which, text, token } of talker.stream(prompt, options)) {
+        const held = samples[which]!;
+        held.text += text;
+        if (token) {
+          held.ids.push(token.token);
+          if (flags.probs) held.tokens.push(described(talker.vocabulary.decoder.decode, token));
+        }
+        if (streaming) process.stdout.write(text);
+      }
+      if (streaming) process.stdout.write("\n");
+      else for (const [i, held] of samples.entries()) show(i, prompt, held, flags);
+    } finally {
+      await talker.close();
+    }
+    say(styled(`${talker.reason.split(":")[0]}, ${talker.model.dir}`, "dim", process.stderr.isTTY === true));
+  },
+});
+
+export function deviceFlag(name: string | undefined): DeviceKind {
+  if (name === undefined) return "auto";
+  if (name === "auto" || name === "cpu" || name === "webgpu") return name;
+  throw new UserError(`--device: expected auto, cpu or webgpu, got ${JSON.stringify(name)}`);
+}
+
+type Described = {
+  readonly token: number;
+  readonly probability: number;
+  readonly alternatives: readonly { readonly token: number; readonly probability: number }[];
+};
+
+function described(
+  decode: (ids: number[]) => string,
+  { token, probability, alternatives }: Described,
+): object {
+  const of = (id: number, p: number) => ({ id, text: decode([id]), probability: p });
+  return {
+    ...of(token, probability),
+    alternatives: alternatives.map(other => of(other.token, other.probability)),
+  };
+}
+
+function show(
+  i: number,
+  prompt: string,
+  held: { readonly text: string; readonly ids: readonly number[]; readonly tokens: readonly object[] },
+  flags: { readonly json: boolean; readonly ids: boolean; readonly probs: number | undefined },
+): void {
+  if (flags.json) return json({ sample: i, prompt, ...held });
+  if (flags.ids) return out(held.ids.join(" "));
+  if (!flags.probs)
+    return out(`${i > 0 ? `${styled("─".repeat(40), "dim")}\n` : ""}${styled(prompt, "bold")}${held.text}`);
+  for (const token of held.tokens as {
+    text: string;
+    probability: number;
+    alternatives: { text: string; probability: number }[];
+  }[]) {
+    const share = (p: number) => `${(p * 100).toFixed(1)} %`;
+    out(
+      `${JSON.stringify(token.text).padEnd(16)} ${share(token.probability).padStart(7)}   ${token.alternatives.map(a => `${JSON.stringify(a.text)} ${share(a.probability)}`).join("  ")}`,
+    );
+  }
+}
