@@ -4,6 +4,7 @@
  */
 
 import type { CorpusStage } from "./corpus-stage.ts";
+import { minhash } from "./dedup/minhash.ts";
 import { extract } from "./extractors/extract.ts";
 import { c4Quality } from "./filters/c4-quality.ts";
 import { finewebQuality } from "./filters/fineweb-quality.ts";
@@ -26,7 +27,7 @@ export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   finewebQuality,
 ]);
 
-export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([]);
+export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([minhash]);
 
 function byName<S extends { readonly name: string }>(stages: readonly S[]): ReadonlyMap<string, S> {
   return new Map(stages.map(stage => [stage.name, stage]));
