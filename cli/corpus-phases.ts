@@ -5,8 +5,8 @@
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { OutputFile } from "../lib/atomic.ts";
 import type { Values } from "../lib/options.ts";
-import { randomOf } from "../lib/random.ts";
 import { relativeTo } from "../pipeline/execute/documents.ts";
 import {
   cpuSeconds,
@@ -21,10 +21,10 @@ import { emptyStats, type StageStats } from "../pipeline/stats.ts";
 import { readTexts } from "../pipeline/writers/documents.ts";
 import { createEncoder } from "../tokenizer/encoder.ts";
 import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
+import { encodeDocuments } from "../tokenizer/shards/encode-documents.ts";
 import { type Split, shardFileName } from "../tokenizer/shards/format.ts";
 import { writeManifest } from "../tokenizer/shards/manifest.ts";
-import { createShardWriter, type ShardFile } from "../tokenizer/shards/write.ts";
-import { createTokenSink } from "../tokenizer/token-array.ts";
+import type { ShardFile } from "../tokenizer/shards/write.ts";
 import { countTexts } from "../tokenizer/training/counter.ts";
 import { mergeCounts } from "../tokenizer/training/merge-counts.ts";
 import { trainFromCounts } from "../tokenizer/training/train.ts";
@@ -55,8 +55,9 @@ export function tokenizerPhases(plan: Plan): Phase[] {
   const entry = plan.recipe.stages.find(stage => stage.name === "tokenizer");
   if (!entry) return [];
   const options = entry.options as unknown as TokenizerValues;
-  const { vocabSize, ties, minFrequency, endOfText, ...counting } = options;
+  const { pattern, unicode, docCap, pieceCap, sample, ...merging } = options;
   const { seed } = plan.recipe;
+  const counting = { pattern, unicode, docCap, pieceCap, sample, seed };
   const count: Phase = {
     name: "tokenizer-count",
     about: "counting pieces of text",
@@ -67,50 +68,71 @@ export function tokenizerPhases(plan: Plan): Phase[] {
     jobs: () => plan.inputs.length,
     async run(part, context): Promise<JobReport> {
       const { workdir, memory } = context;
-      const outputs: JobReport["outputs"][number][] = [];
+      let outputs: JobReport["outputs"] = [];
       const stats = await timed("tokenizer", async stats => {
         const texts = counted(readTexts(documentPart(workdir, part)), stats, context);
-        const file = await countTexts(
+        const { corpus: _, ...file } = await countTexts(
           texts,
-          { ...counting, seed, memory: memory / 2 },
+          { ...counting, memory: memory / 2 },
           countsPath(workdir, part),
         );
-        outputs.push(...relativeTo(workdir, [{ path: file.path, bytes: file.bytes, sha256: file.sha256 }]));
+        outputs = relativeTo(workdir, [file]);
       });
       return { stats: [stats], outputs };
     },
   };
   const train: Phase = {
     name: "tokenizer",
-    about: "training the vocabulary",
+    about: options.use === null ? "training the vocabulary" : `taking over the vocabulary ${options.use}`,
     stages: ["tokenizer"],
-    settings: { vocabSize, ties, minFrequency, endOfText },
+    settings: merging,
     outputs: ["tokenizer"],
     place: "workers",
     jobs: () => 1,
-    async run(_, { workdir, memory, progress }): Promise<JobReport> {
-      let outputs: JobReport["outputs"] = [];
-      const warnings: string[] = [];
+    async run(_, context): Promise<JobReport> {
+      let result: TrainedTokenizer = { files: [], warnings: [] };
       const stats = await timed("tokenizer", async () => {
-        const files = plan.inputs.map((_, part) => countsPath(workdir, part));
-        const words = mergeCounts(files, { memory });
-        const { vocabulary, training } = trainFromCounts(words, {
-          ...{ vocabSize, ties, minFrequency, specials: [endOfText] },
-          onMerges: (done, total) => progress({ note: `${done} of ${total} merges` }),
-        });
-        const saved = saveTokenizer(vocabulary, tokenizerDir(workdir), training);
-        outputs = relativeTo(workdir, saved.files);
-        const size = vocabularySize(vocabulary);
-        if (size < vocabSize) {
-          warnings.push(
-            `the corpus gives a vocabulary of ${size} tokens, not ${vocabSize}: no other pair occurs ${minFrequency} times`,
-          );
-        }
+        result =
+          options.use === null
+            ? trainTokenizer(plan, options, context)
+            : takeTokenizer(options.use, context.workdir);
       });
-      return { stats: [stats], outputs, warnings };
+      return {
+        stats: [stats],
+        outputs: relativeTo(context.workdir, result.files),
+        warnings: result.warnings,
+      };
     },
   };
-  return [count, train];
+  return options.use === null ? [count, train] : [train];
+}
+
+type TrainedTokenizer = { readonly files: readonly OutputFile[]; readonly warnings: readonly string[] };
+
+function trainTokenizer(
+  plan: Plan,
+  options: TokenizerValues,
+  { workdir, memory, progress }: JobContext,
+): TrainedTokenizer {
+  const { vocabSize, ties, minFrequency, eot, specials } = options;
+  const words = mergeCounts(
+    plan.inputs.map((_, part) => countsPath(workdir, part)),
+    { memory },
+  );
+  const { vocabulary, training } = trainFromCounts(words, {
+    ...{ vocabSize, ties, minFrequency, specials: [eot, ...specials], endOfText: eot },
+    onMerges: (done, total) => progress({ note: `${done} of ${total} merges` }),
+  });
+  const size = vocabularySize(vocabulary);
+  const short = `the corpus gives a vocabulary of ${size} tokens, not ${vocabSize}: no other pair occurs ${minFrequency} times`;
+  return {
+    files: saveTokenizer(vocabulary, tokenizerDir(workdir), training).files,
+    warnings: size < vocabSize ? [short] : [],
+  };
+}
+
+function takeTokenizer(from: string, workdir: string): TrainedTokenizer {
+  return { files: saveTokenizer(loadTokenizer(from).vocabulary, tokenizerDir(workdir)).files, warnings: [] };
 }
 
 async function* counted(
@@ -119,14 +141,31 @@ async function* counted(
   context: JobContext,
 ): AsyncGenerator<string> {
   for await (const { text } of documents) {
-    const bytes = Buffer.byteLength(text, "utf8");
-    stats.in++;
-    stats.out++;
-    stats.bytesIn += bytes;
-    stats.bytesOut += bytes;
-    context.progress({ documents: 1 });
+    countDocument(text, stats, context);
     yield text;
   }
+}
+
+async function* passing(
+  parts: readonly string[],
+  stats: StageStats,
+  context: JobContext,
+): AsyncGenerator<{ readonly id: string; readonly text: string }> {
+  for (const part of parts) {
+    for await (const document of readTexts(part)) {
+      countDocument(document.text, stats, context);
+      yield document;
+    }
+  }
+}
+
+function countDocument(text: string, stats: StageStats, context: JobContext): void {
+  const bytes = Buffer.byteLength(text, "utf8");
+  stats.in++;
+  stats.out++;
+  stats.bytesIn += bytes;
+  stats.bytesOut += bytes;
+  context.progress({ documents: 1 });
 }
 
 /**
@@ -167,41 +206,17 @@ export function shardsPhases(plan: Plan): Phase[] {
     async run(job, context): Promise<JobReport> {
       const { workdir } = context;
       const { vocabulary, hash } = loadTokenizer(tokenizerDir(workdir));
-      const encoder = createEncoder(vocabulary);
-      const header = {
-        tokenizerHash: hash,
-        eot: endOfTextId(vocabulary),
-        vocabularySize: vocabularySize(vocabulary),
-      };
-      const open = (split: "train" | "val") =>
-        createShardWriter({ ...header, split, path: join(shardsDir(workdir), shardFileName(split, job)) });
-      const [train, val] = [open("train"), open("val")];
-      const sink = createTokenSink(header.vocabularySize);
-      let files: readonly ShardFile[] = [];
-      try {
-        const stats = await timed("shards", async stats => {
-          for (const part of shardGroups(workdir, tokensPerShard)[job]!) {
-            for await (const { id, text } of readTexts(documentPart(workdir, part))) {
-              const bytes = Buffer.byteLength(text, "utf8");
-              sink.clear();
-              encoder.encodeInto(text, sink);
-              (randomOf(seed, `validation ${id}`) < validation ? val : train).add(id, sink.view());
-              stats.in++;
-              stats.out++;
-              stats.bytesIn += bytes;
-              stats.bytesOut += bytes;
-              context.progress({ documents: 1 });
-            }
-          }
-          files = [train.commit(), val.commit()];
-          stats.tokensOut = files.reduce((sum, file) => sum + file.tokens, 0);
+      let files: readonly OutputFile[] = [];
+      const stats = await timed("shards", async stats => {
+        const parts = shardGroups(workdir, tokensPerShard)[job]!.map(part => documentPart(workdir, part));
+        const encoded = await encodeDocuments(passing(parts, stats, context), createEncoder(vocabulary), {
+          ...{ validation, seed, tokensPerShard, tokenizerHash: hash },
+          path: (split, index) => join(shardsDir(workdir), shardFileName(split, job, index)),
         });
-        return { stats: [stats], outputs: relativeTo(workdir, files) };
-      } catch (error) {
-        train.abandon();
-        val.abandon();
-        throw error;
-      }
+        files = encoded.files;
+        stats.tokensOut = encoded.tokens;
+      });
+      return { stats: [stats], outputs: relativeTo(workdir, files) };
     },
   };
   const manifest: Phase = {
@@ -224,10 +239,7 @@ function listShards(workdir: string, options: ShardsValues): JobReport {
   for (let job = 0; job < shardGroups(workdir, options.tokensPerShard).length; job++) {
     const found = readReport(workdir, "shards", job, false);
     if (found.state !== "done") throw new Error(`the report of shard ${job} is ${found.state}`);
-    const splits: readonly Split[] = ["train", "val"];
-    files.push(
-      ...(found.report.outputs as readonly ShardFile[]).map((file, i) => ({ ...file, split: splits[i]! })),
-    );
+    files.push(...(found.report.outputs as readonly (ShardFile & { readonly split: Split })[]));
   }
   const documents = (split: Split) =>
     files.filter(file => file.split === split).reduce((sum, file) => sum + file.documents, 0);

@@ -65,7 +65,7 @@ export const evaluate = command({
           "Each line: ctx, endings, label.",
         );
       const items = hellaSwagItems(readFileSync(flags.data, "utf8"), flags.data).slice(0, flags.limit);
-      const result = await hellaSwag(talker.model, items, talker.vocabulary.vocabulary);
+      const result = await hellaSwag(talker.model, items, talker.vocabulary.vocabulary.encode);
       if (flags.json) return json({ task, ...result });
       out(
         Object.entries(result)
