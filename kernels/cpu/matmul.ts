@@ -54,14 +54,12 @@ export function product(
     ]);
     return;
   }
-  const byColumns = layout === "TN";
-  const kernel = byColumns ? "productByColumns" : "productByRows";
-  const aStride = 4 * (byColumns ? M : K);
+  const [aRow, aStep] = layout === "TN" ? [4, 4 * M] : [4 * K, 4];
   const [kStride, nStride] = layout === "NT" ? [4, 4 * K] : [4 * N, 4];
   const depth = Math.ceil(K / Math.ceil(K / deepest));
   const widest = Math.max(8, Math.floor(packedBytes / (4 * depth) / 8) * 8);
   const width = roundUp8(Math.ceil(N / Math.ceil(N / widest)));
-  if (byColumns) threads.needScratch(128 + rowsOfPiece * depth * 4);
+  threads.needScratch(128 + rowsOfPiece * depth * 4);
   const packedAt = packed(roundUp8(Math.min(N, width)) * depth * 4);
   for (let n = 0; n < N; n += width) {
     const columns = Math.min(width, N - n);
@@ -72,8 +70,8 @@ export function product(
       const bAt = b + k * kStride + n * nStride;
       const packing = Math.ceil(columns / 8 / panelsOfPacking);
       threads.run("packB", packing, [bAt, kStride, nStride, steps, columns, packedAt, panelsOfPacking]);
-      threads.run(kernel, Math.ceil(M / rowsOfPiece) * Math.ceil(columns / blockColumns), [
-        ...[a + k * (byColumns ? aStride : 4), aStride, packedAt, out + 4 * n, 4 * N, biasAt + 4 * n],
+      threads.run("product", Math.ceil(M / rowsOfPiece) * Math.ceil(columns / blockColumns), [
+        ...[a + k * aStep, aRow, aStep, packedAt, out + 4 * n, 4 * N, biasAt + 4 * n],
         ...[modeOf(k === 0), M, columns, steps, rowsOfPiece, blockColumns, Math.ceil(columns / blockColumns)],
       ]);
     }

@@ -12,6 +12,8 @@ export type Build = "relaxed" | "simd";
 
 export type Exports = {
   setThread(thread: number): void;
+  /** Once for the memory, before any op. */
+  storeConstants(): void;
   alone(op: number, pieces: number): void;
   launch(op: number, pieces: number): void;
   serve(thread: number, patience: number): void;

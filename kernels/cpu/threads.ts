@@ -8,7 +8,7 @@ import type { SharedMemory } from "./memory.ts";
 import { type Exports, instantiate } from "./module.ts";
 
 const kernelNames = [
-  ...["packB", "productByRows", "productByColumns", "productOfFewRows", "biasBackward"],
+  ...["packB", "product", "productOfFewRows", "biasBackward"],
   ...["attention", "attentionBackward", "appendCache", "attentionCached"],
   ...["layerNorm", "rmsNorm", "normBackward", "normReduce"],
   ...["add", "gelu", "geluBackward", "swiglu", "swigluBackward", "rope", "fill", "copy"],
@@ -16,7 +16,7 @@ const kernelNames = [
 ] as const;
 
 export type KernelName =
-  | ("packB" | "productByRows" | "productByColumns" | "productOfFewRows" | "biasBackward")
+  | ("packB" | "product" | "productOfFewRows" | "biasBackward")
   | ("attention" | "attentionBackward" | "appendCache" | "attentionCached")
   | ("layerNorm" | "rmsNorm" | "normBackward" | "normReduce" | "add" | "gelu" | "geluBackward")
   | ("swiglu" | "swigluBackward" | "rope" | "fill" | "copy" | "embed" | "embedBackward")
@@ -50,6 +50,7 @@ export async function startThreads(
   const floats = new Float32Array(memory.buffer, 0, 16384);
   const main: Exports = instantiate(module, memory);
   main.setThread(0);
+  main.storeConstants();
   let scratch = 0;
   let scratchBytes = 0;
 

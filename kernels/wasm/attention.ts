@@ -10,69 +10,110 @@ import { at, exp1, exp4, fma, log, max4, splat, sum4 } from "./simd";
 /** Query rows in a block. A multiple of 4. */
 const BLOCK: i32 = 32;
 
-/** out (M,N) = a·b with A by rows, B's rows of 8 at bPanel + n/8·bPanelStep, bStep bytes apart. Edges through `edge`. */
-function productRows(
+/**
+ * Scores (rows, known) of query rows a against packed keys, where query r sees keys up to first + r: tiles that lie
+ * wholly in the future are left out.
+ */
+function scoreRows(
   a: usize,
   aRow: usize,
-  b: usize,
-  bPanelStep: usize,
-  bStep: usize,
-  M: i32,
-  N: i32,
-  K: i32,
+  keys: usize,
+  first: i32,
+  rows: i32,
+  known: i32,
+  D: i32,
   out: usize,
   outRow: usize,
-  mode: i32,
   edge: usize,
 ): void {
-  for (let n = 0; n < N; n += 8) {
-    const columns = min(8, N - n);
-    for (let m = 0; m < M; m += 4) {
-      const rows = min(4, M - m);
-      const from = a + <usize>m * aRow;
-      const to = at(out + <usize>m * outRow, n);
-      if (rows == 4 && columns == 8) {
-        tileByRows(from, aRow, b, bStep, K, to, outRow, 0, mode);
-      } else if (rows == 4) {
-        tileByRows(from, aRow, b, bStep, K, edge, 32, 0, OVERWRITE);
-        putEdge(edge, 4, columns, to, outRow, 0, mode);
-      } else {
-        for (let r = 0; r < rows; r++) {
-          tileByRows(from + <usize>r * aRow, 0, b, bStep, K, edge, 0, 0, OVERWRITE);
-          putEdge(edge, 1, columns, to + <usize>r * outRow, outRow, 0, mode);
-        }
-      }
+  for (let n = 0; n < known; n += 8) {
+    const columns = min(8, known - n);
+    for (let m = max(0, n - first) & ~3; m < rows; m += 4) {
+      product4(a + <usize>m * aRow, aRow, keys, 32, min(4, rows - m), columns, D, at(out + <usize>m * outRow, n), outRow, edge);
     }
-    b += bPanelStep;
+    keys += <usize>D * 32;
   }
 }
 
-/** out (M,N) += aᵀ·b: step k of A is a row of `a`, its elements side by side. */
-function productColumns(
+/** out (rows, D) = weights (rows, first + rows)·values, where the weights of query r end at key first + r, zeros up to its group of four. */
+function mixRows(
+  weights: usize,
+  weightsRow: usize,
+  values: usize,
+  valuesRow: usize,
+  first: i32,
+  rows: i32,
+  D: i32,
+  out: usize,
+  outRow: usize,
+  edge: usize,
+): void {
+  for (let n = 0; n < D; n += 8) {
+    const columns = min(8, D - n);
+    for (let m = 0; m < rows; m += 4) {
+      const count = min(4, rows - m);
+      const to = at(out + <usize>m * outRow, n);
+      const from = weights + <usize>m * weightsRow;
+      product4(from, weightsRow, at(values, n), valuesRow, count, columns, first + m + count, to, outRow, edge);
+    }
+  }
+}
+
+/** A tile of up to 4 x 8, A by rows, overwritten. */
+function product4(
   a: usize,
-  aStep: usize,
+  aRow: usize,
   b: usize,
   bStep: usize,
-  M: i32,
-  N: i32,
+  rows: i32,
+  columns: i32,
   K: i32,
   out: usize,
   outRow: usize,
   edge: usize,
 ): void {
-  for (let n = 0; n < N; n += 8) {
-    const columns = min(8, N - n);
-    for (let m = 0; m < M; m += 4) {
-      const rows = min(4, M - m);
+  if (rows == 4 && columns == 8) {
+    tileByRows(a, aRow, b, bStep, K, out, outRow, 0, OVERWRITE);
+  } else if (rows == 4) {
+    tileByRows(a, aRow, b, bStep, K, edge, 32, 0, OVERWRITE);
+    putEdge(edge, 4, columns, out, outRow, 0, OVERWRITE);
+  } else {
+    for (let r = 0; r < rows; r++) {
+      tileByRows(a + <usize>r * aRow, 0, b, bStep, K, edge, 0, 0, OVERWRITE);
+      putEdge(edge, 1, columns, out + <usize>r * outRow, outRow, 0, OVERWRITE);
+    }
+  }
+}
+
+/** out (known, D) += weightsᵀ·b, row r of weights and b being query first + r: key m is seen from query m on. */
+function addTransposed(
+  weights: usize,
+  weightsRow: usize,
+  b: usize,
+  bRow: usize,
+  first: i32,
+  rows: i32,
+  D: i32,
+  out: usize,
+  outRow: usize,
+  edge: usize,
+): void {
+  const known = first + rows;
+  for (let n = 0; n < D; n += 8) {
+    const columns = min(8, D - n);
+    for (let m = 0; m < known; m += 4) {
+      const skipped = max(0, m - first);
+      const count = min(4, known - m);
       const to = at(out + <usize>m * outRow, n);
-      if (rows == 4 && columns == 8) {
-        tileByColumns(at(a, m), aStep, b, bStep, K, to, outRow, 0, ACCUMULATE);
+      const from = at(weights + <usize>skipped * weightsRow, m);
+      const with_ = at(b + <usize>skipped * bRow, n);
+      if (count == 4 && columns == 8) {
+        tileByColumns(from, weightsRow, with_, bRow, rows - skipped, to, outRow, 0, ACCUMULATE);
       } else {
-        tileByColumns(at(a, m), aStep, b, bStep, K, edge, 32, 0, OVERWRITE);
-        putEdge(edge, rows, columns, to, outRow, 0, ACCUMULATE);
+        tileByColumns(from, weightsRow, with_, bRow, rows - skipped, edge, 32, 0, OVERWRITE);
+        putEdge(edge, count, columns, to, outRow, 0, ACCUMULATE);
       }
     }
-    b += 32;
   }
 }
 
@@ -88,7 +129,7 @@ function packTransposed(from: usize, rowBytes: usize, T: i32, D: i32, to: usize)
 function softmaxRow(row: usize, n: i32, width: i32, scale: f32, sumAt: usize): f32 {
   let m = splat(-3e38);
   let j = 0;
-  for (; j + 4 <= n; j += 4) m = f32x4.max(m, v128.load(at(row, j)));
+  for (; j + 4 <= n; j += 4) m = f32x4.pmax(m, v128.load(at(row, j)));
   let top = max4(m);
   for (; j < n; j++) top = max(top, load<f32>(at(row, j)));
   const shift = splat(-top * scale);
@@ -150,13 +191,14 @@ export function attention(piece: i32): void {
     const rows = min(BLOCK, T - i);
     const known = i + rows;
     const from = q + <usize>i * rowBytes;
-    productRows(from, rowBytes, keys, <usize>D * 32, 32, rows, known, D, scores, scoresRow, OVERWRITE, edge);
+    scoreRows(from, rowBytes, keys, i, rows, known, D, scores, scoresRow, edge);
     for (let r = 0; r < rows; r++) {
       const row = scores + <usize>r * scoresRow;
-      store<f32>(at(lse, i + r), softmaxRow(row, i + r + 1, known, scale, at(sums, r)));
+      const width = min(known, (i + r + 4) & ~3);
+      store<f32>(at(lse, i + r), softmaxRow(row, i + r + 1, width, scale, at(sums, r)));
     }
     const to = out + <usize>i * outRow;
-    productRows(scores, scoresRow, v, 32, rowBytes, rows, D, known, to, outRow, OVERWRITE, edge);
+    mixRows(scores, scoresRow, v, rowBytes, i, rows, D, to, outRow, edge);
     for (let r = 0; r < rows; r++) scaleRow(to + <usize>r * outRow, D, 1 / load<f32>(at(sums, r)));
   }
 }
@@ -237,18 +279,17 @@ export function attentionBackward(piece: i32): void {
       const known = i + rows;
       const qi = q + <usize>i * rowBytes;
       const di = dout + <usize>i * outRow;
-      const panel = <usize>D * 32;
-      productRows(qi, rowBytes, keys, panel, 32, rows, known, D, p, scoresRow, OVERWRITE, edge);
-      productRows(di, outRow, values, panel, 32, rows, known, D, dp, scoresRow, OVERWRITE, edge);
+      scoreRows(qi, rowBytes, keys, i, rows, known, D, p, scoresRow, edge);
+      scoreRows(di, outRow, values, i, rows, known, D, dp, scoresRow, edge);
       for (let r = 0; r < rows; r++) {
         const delta = dotRows(di + <usize>r * outRow, out + <usize>(i + r) * outRow, D);
         const offset = <usize>r * scoresRow;
-        gradientRow(p + offset, dp + offset, i + r + 1, known, scale, load<f32>(at(lse, i + r)), delta);
+        const width = min(known, (i + r + 4) & ~3);
+        gradientRow(p + offset, dp + offset, i + r + 1, width, scale, load<f32>(at(lse, i + r)), delta);
       }
-      const dqi = dq + <usize>i * rowBytes;
-      productRows(dp, scoresRow, k, 32, rowBytes, rows, D, known, dqi, rowBytes, OVERWRITE, edge);
-      productColumns(dp, scoresRow, qi, rowBytes, known, D, rows, dk, rowBytes, edge);
-      productColumns(p, scoresRow, di, outRow, known, D, rows, dv, rowBytes, edge);
+      mixRows(dp, scoresRow, k, rowBytes, i, rows, D, dq + <usize>i * rowBytes, rowBytes, edge);
+      addTransposed(dp, scoresRow, qi, rowBytes, i, rows, D, dk, rowBytes, edge);
+      addTransposed(p, scoresRow, di, outRow, i, rows, D, dv, rowBytes, edge);
     }
   }
 }

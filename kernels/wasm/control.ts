@@ -7,6 +7,7 @@
  *   1216  i32 sleeping threads
  *   1280  i32 op   1284 i32 stop   1288 i32 scratch base   1292 i32 scratch bytes per thread
  *   1344  64 parameters of 4 bytes
+ *   2048  constants of kernels/wasm/simd.ts
  */
 export const STATE: usize = 1024;
 export const EPOCH: usize = 1088;

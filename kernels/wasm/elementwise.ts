@@ -4,21 +4,21 @@
  * where it stands.
  */
 import { float, int, pointer, scratch } from "./control";
-import { at, exp4, fma, splat } from "./simd";
+import { at, exp4, fma, geluCube, geluScale, geluSquare, one4, splat } from "./simd";
 
 /** e^(2y), y = √(2/π)·(x + 0.044715·x³): GELU's (1 + tanh y)/2 is e/(e+1), which keeps its digits far left of 0. */
 // @ts-ignore: decorator
 @inline
 function geluExp4(x: v128): v128 {
   const cube = f32x4.mul(f32x4.mul(x, x), x);
-  return exp4(f32x4.mul(splat(1.5957691216), fma(splat(0.044715), cube, x)));
+  return exp4(f32x4.mul(geluScale(), fma(geluCube(), cube, x)));
 }
 
 // @ts-ignore: decorator
 @inline
 function gelu4(x: v128): v128 {
   const e = geluExp4(x);
-  return f32x4.mul(x, f32x4.div(e, f32x4.add(e, splat(1))));
+  return f32x4.mul(x, f32x4.div(e, f32x4.add(e, one4())));
 }
 
 /** σ + x·σ·(1-σ)·2y', where σ = e/(e+1) and 1-σ = 1/(e+1). */
@@ -26,9 +26,9 @@ function gelu4(x: v128): v128 {
 @inline
 function geluSlope4(x: v128): v128 {
   const e = geluExp4(x);
-  const rest = f32x4.div(splat(1), f32x4.add(e, splat(1)));
+  const rest = f32x4.div(one4(), f32x4.add(e, one4()));
   const sigma = f32x4.mul(e, rest);
-  const slope = f32x4.mul(splat(1.5957691216), fma(splat(0.134145), f32x4.mul(x, x), splat(1)));
+  const slope = f32x4.mul(geluScale(), fma(geluSquare(), f32x4.mul(x, x), one4()));
   // x·σ·(1-σ) first: far out it is next to 0 and slope is huge.
   return fma(f32x4.mul(x, f32x4.mul(sigma, rest)), slope, sigma);
 }
@@ -36,7 +36,7 @@ function geluSlope4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function sigmoid4(x: v128): v128 {
-  return f32x4.div(splat(1), f32x4.add(splat(1), exp4(f32x4.neg(x))));
+  return f32x4.div(one4(), f32x4.add(one4(), exp4(f32x4.neg(x))));
 }
 
 /** 0 add, 1 gelu, 2 geluBackward. */
@@ -122,7 +122,7 @@ export function swigluBackward(piece: i32): void {
       const d = v128.load(at(dout, f));
       const s = sigmoid4(g);
       const silu = f32x4.mul(g, s);
-      const slope = fma(silu, f32x4.sub(splat(1), s), s);
+      const slope = fma(silu, f32x4.sub(one4(), s), s);
       const dg = f32x4.mul(f32x4.mul(d, v128.load(at(up, f))), slope);
       const du = f32x4.mul(d, silu);
       if (f + 4 <= F) {

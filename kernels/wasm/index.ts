@@ -11,38 +11,38 @@ import { crossEntropy } from "./loss";
 import * as products from "./matmul";
 import * as norms from "./norm";
 import * as optimizers from "./optimizer";
+import { storeConstants } from "./simd";
 
-export { setThread };
+export { setThread, storeConstants };
 
 function perform(op: i32, piece: i32): void {
   switch (op) {
     case 0: return products.packB(piece);
-    case 1: return products.productByRows(piece);
-    case 2: return products.productByColumns(piece);
-    case 3: return products.productOfFewRows(piece);
-    case 4: return products.biasBackward(piece);
-    case 5: return attentions.attention(piece);
-    case 6: return attentions.attentionBackward(piece);
-    case 7: return attentions.appendCache(piece);
-    case 8: return attentions.attentionCached(piece);
-    case 9: return norms.layerNorm(piece);
-    case 10: return norms.rmsNorm(piece);
-    case 11: return norms.normBackward(piece);
-    case 12: return norms.normReduce(piece);
-    case 13: return elementwise.add(piece);
-    case 14: return elementwise.gelu(piece);
-    case 15: return elementwise.geluBackward(piece);
-    case 16: return elementwise.swiglu(piece);
-    case 17: return elementwise.swigluBackward(piece);
-    case 18: return elementwise.rope(piece);
-    case 19: return elementwise.fill(piece);
-    case 20: return elementwise.copy(piece);
-    case 21: return embeds.embed(piece);
-    case 22: return embeds.embedBackward(piece);
-    case 23: return crossEntropy(piece);
-    case 24: return optimizers.sumSquares(piece);
-    case 25: return optimizers.normOfPartials(piece);
-    case 26: return optimizers.adamw(piece);
+    case 1: return products.product(piece);
+    case 2: return products.productOfFewRows(piece);
+    case 3: return products.biasBackward(piece);
+    case 4: return attentions.attention(piece);
+    case 5: return attentions.attentionBackward(piece);
+    case 6: return attentions.appendCache(piece);
+    case 7: return attentions.attentionCached(piece);
+    case 8: return norms.layerNorm(piece);
+    case 9: return norms.rmsNorm(piece);
+    case 10: return norms.normBackward(piece);
+    case 11: return norms.normReduce(piece);
+    case 12: return elementwise.add(piece);
+    case 13: return elementwise.gelu(piece);
+    case 14: return elementwise.geluBackward(piece);
+    case 15: return elementwise.swiglu(piece);
+    case 16: return elementwise.swigluBackward(piece);
+    case 17: return elementwise.rope(piece);
+    case 18: return elementwise.fill(piece);
+    case 19: return elementwise.copy(piece);
+    case 20: return embeds.embed(piece);
+    case 21: return embeds.embedBackward(piece);
+    case 22: return crossEntropy(piece);
+    case 23: return optimizers.sumSquares(piece);
+    case 24: return optimizers.normOfPartials(piece);
+    case 25: return optimizers.adamw(piece);
     default: unreachable();
   }
 }

@@ -26,7 +26,7 @@ function row(n: i32): void {
   const weight: f32 = pointer(3) ? load<f32>(at(pointer(3), n)) : 1;
   let tops = splat(-3e38);
   let v = 0;
-  for (; v + 4 <= V; v += 4) tops = f32x4.max(tops, v128.load(at(logits, v)));
+  for (; v + 4 <= V; v += 4) tops = f32x4.pmax(tops, v128.load(at(logits, v)));
   let top = max4(tops);
   for (; v < V; v++) top = max(top, load<f32>(at(logits, v)));
   const shift = splat(top);

@@ -278,8 +278,8 @@ export function packPanel(
       b += kStride;
     }
   } else if (columns == 8 && kStride == 4) {
-    packTransposed(b, nStride, K, panel);
-    packTransposed(b + 4 * nStride, nStride, K, panel + 16);
+    packTransposed(b, nStride, K, panel, 32);
+    packTransposed(b + 4 * nStride, nStride, K, panel + 16, 32);
   } else {
     for (let k = 0; k < K; k++) {
       for (let n = 0; n < columns; n++) {
@@ -289,41 +289,41 @@ export function packPanel(
   }
 }
 
-/** Four columns of K contiguous floats each, nStride bytes apart, to rows of a panel 32 bytes apart. */
-function packTransposed(b: usize, nStride: usize, K: i32, panel: usize): void {
-  let b1 = b + nStride;
-  let b2 = b1 + nStride;
-  let b3 = b2 + nStride;
+/** Four lines of K contiguous floats, `stride` bytes apart, to K groups of four side by side, `step` bytes apart. */
+function packTransposed(from: usize, stride: usize, K: i32, to: usize, step: usize): void {
+  let from1 = from + stride;
+  let from2 = from1 + stride;
+  let from3 = from2 + stride;
   let k = 0;
   for (; k + 4 <= K; k += 4) {
-    const r0 = v128.load(b);
-    const r1 = v128.load(b1);
-    const r2 = v128.load(b2);
-    const r3 = v128.load(b3);
+    const r0 = v128.load(from);
+    const r1 = v128.load(from1);
+    const r2 = v128.load(from2);
+    const r3 = v128.load(from3);
     const t0 = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
     const t1 = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
     const t2 = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
     const t3 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-    v128.store(panel, i32x4.shuffle(t0, t1, 0, 1, 4, 5));
-    v128.store(panel, i32x4.shuffle(t0, t1, 2, 3, 6, 7), 32);
-    v128.store(panel, i32x4.shuffle(t2, t3, 0, 1, 4, 5), 64);
-    v128.store(panel, i32x4.shuffle(t2, t3, 2, 3, 6, 7), 96);
-    panel += 128;
-    b += 16;
-    b1 += 16;
-    b2 += 16;
-    b3 += 16;
+    v128.store(to, i32x4.shuffle(t0, t1, 0, 1, 4, 5));
+    v128.store(to + step, i32x4.shuffle(t0, t1, 2, 3, 6, 7));
+    v128.store(to + 2 * step, i32x4.shuffle(t2, t3, 0, 1, 4, 5));
+    v128.store(to + 3 * step, i32x4.shuffle(t2, t3, 2, 3, 6, 7));
+    to += 4 * step;
+    from += 16;
+    from1 += 16;
+    from2 += 16;
+    from3 += 16;
   }
   for (; k < K; k++) {
-    store<f32>(panel, load<f32>(b));
-    store<f32>(panel, load<f32>(b1), 4);
-    store<f32>(panel, load<f32>(b2), 8);
-    store<f32>(panel, load<f32>(b3), 12);
-    panel += 32;
-    b += 4;
-    b1 += 4;
-    b2 += 4;
-    b3 += 4;
+    store<f32>(to, load<f32>(from));
+    store<f32>(to, load<f32>(from1), 4);
+    store<f32>(to, load<f32>(from2), 8);
+    store<f32>(to, load<f32>(from3), 12);
+    to += step;
+    from += 4;
+    from1 += 4;
+    from2 += 4;
+    from3 += 4;
   }
 }
 
@@ -345,76 +345,53 @@ export function packB(piece: i32): void {
   }
 }
 
-/**
- * Piece: a block of rows times a block of columns of out.
- * Parameters: 0 a, 1 row stride (by columns: step stride), 2 packed B, 3 out, 4 out stride, 5 bias, 6 mode, 7 M, 8 N,
- * 9 K, 10 rows a block, 11 columns a block, 12 blocks of columns.
- */
-export function productByRows(piece: i32): void {
-  const aRow = pointer(1);
-  const outRow = pointer(4);
-  const mode = int(6);
-  const M = int(7);
-  const N = int(8);
-  const K = int(9);
-  const row0 = (piece / int(12)) * int(10);
-  const column0 = (piece % int(12)) * int(11);
-  const row1 = min(M, row0 + int(10));
-  const column1 = min(N, column0 + int(11));
-  const edge = scratch();
-  for (let n = column0; n < column1; n += 8) {
-    const b = pointer(2) + <usize>(n >> 3) * <usize>K * 32;
-    const bias = at(pointer(5), n);
-    const columns = min(8, column1 - n);
-    let out = at(pointer(3) + <usize>row0 * outRow, n);
-    let a = pointer(0) + <usize>row0 * aRow;
-    for (let m = row0; m < row1; m += 4) {
-      const rows = min(4, row1 - m);
-      if (rows == 4 && columns == 8) {
-        tileByRows(a, aRow, b, 32, K, out, outRow, bias, mode);
-      } else if (rows == 4) {
-        tileByRows(a, aRow, b, 32, K, edge, 32, 0, OVERWRITE);
-        putEdge(edge, rows, columns, out, outRow, bias, mode);
-      } else {
-        for (let r = 0; r < rows; r++) {
-          tileByRows(a + <usize>r * aRow, 0, b, 32, K, edge, 0, 0, OVERWRITE);
-          putEdge(edge, 1, columns, out + <usize>r * outRow, outRow, bias, mode);
-        }
+/** Copies `rows` x K of A to groups of four rows: [group][k][4]. Rows past the last repeat it: their products are not kept. */
+function packA(a: usize, rowStride: usize, kStride: usize, rows: i32, K: i32, to: usize): void {
+  for (let row = 0; row < rows; row += 4) {
+    const from = a + <usize>row * rowStride;
+    if (rowStride == 4) {
+      let line = from;
+      for (let k = 0; k < K; k++) {
+        v128.store(to, v128.load(line));
+        to += 16;
+        line += kStride;
       }
-      a += 4 * aRow;
-      out += 4 * outRow;
+    } else if (row + 4 <= rows) {
+      packTransposed(from, rowStride, K, to, 16);
+      to += <usize>K * 16;
+    } else {
+      for (let k = 0; k < K; k++) {
+        for (let r = 0; r < 4; r++) {
+          const line = from + <usize>min(r, rows - row - 1) * rowStride;
+          store<f32>(at(to, r), load<f32>(at(line, k)));
+        }
+        to += 16;
+      }
     }
   }
 }
 
-export function productByColumns(piece: i32): void {
-  const aStep = pointer(1);
-  const outRow = pointer(4);
-  const mode = int(6);
-  const M = int(7);
-  const N = int(8);
-  const K = int(9);
-  const row0 = (piece / int(12)) * int(10);
-  const column0 = (piece % int(12)) * int(11);
-  const row1 = min(M, row0 + int(10));
-  const column1 = min(N, column0 + int(11));
+/**
+ * Piece: a block of rows times a block of columns of out.
+ * Parameters: 0 a, 1 row stride, 2 step stride, 3 packed B, 4 out, 5 out stride, 6 bias, 7 mode, 8 M, 9 N, 10 K,
+ * 11 rows a block, 12 columns a block, 13 blocks of columns.
+ */
+export function product(piece: i32): void {
+  const outRow = pointer(5);
+  const mode = int(7);
+  const K = int(10);
+  const row0 = (piece / int(13)) * int(11);
+  const column0 = (piece % int(13)) * int(12);
+  const row1 = min(int(8), row0 + int(11));
+  const column1 = min(int(9), column0 + int(12));
   const edge = scratch();
   const packed = edge + 128;
-  const quads = (row1 - row0 + 3) / 4;
-  for (let quad = 0; quad < quads; quad++) {
-    let a = at(pointer(0), row0 + quad * 4);
-    let to = packed + <usize>quad * <usize>K * 16;
-    for (let k = 0; k < K; k++) {
-      v128.store(to, v128.load(a));
-      to += 16;
-      a += aStep;
-    }
-  }
+  packA(pointer(0) + <usize>row0 * pointer(1), pointer(1), pointer(2), row1 - row0, K, packed);
   for (let n = column0; n < column1; n += 8) {
-    const b = pointer(2) + <usize>(n >> 3) * <usize>K * 32;
-    const bias = at(pointer(5), n);
+    const b = pointer(3) + <usize>(n >> 3) * <usize>K * 32;
+    const bias = at(pointer(6), n);
     const columns = min(8, column1 - n);
-    let out = at(pointer(3) + <usize>row0 * outRow, n);
+    let out = at(pointer(4) + <usize>row0 * outRow, n);
     let a = packed;
     for (let m = row0; m < row1; m += 4) {
       const rows = min(4, row1 - m);

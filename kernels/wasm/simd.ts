@@ -17,22 +17,75 @@ export function splat(x: f32): v128 {
   return f32x4.splat(x);
 }
 
-/** e^x; below -87.3 the smallest normal number, above 88.3 about 2.2e38. */
+/**
+ * Constants as vectors in memory, at 2048: V8 11.3 builds a constant vector anew at every use (three instructions),
+ * inside loops too, which made half of exp4; a load is one.
+ */
+const CONSTANTS: usize = 2048;
+
+export function storeConstants(): void {
+  v128.store(CONSTANTS, splat(-87.3));
+  v128.store(CONSTANTS, splat(88.3), 16);
+  v128.store(CONSTANTS, splat(1.44269504), 32);
+  v128.store(CONSTANTS, splat(12582912), 48);
+  v128.store(CONSTANTS, splat(-0.693359375), 64);
+  v128.store(CONSTANTS, splat(2.12194440e-4), 80);
+  v128.store(CONSTANTS, splat(1.9875691500e-4), 96);
+  v128.store(CONSTANTS, splat(1.3981999507e-3), 112);
+  v128.store(CONSTANTS, splat(8.3334519073e-3), 128);
+  v128.store(CONSTANTS, splat(4.1665795894e-2), 144);
+  v128.store(CONSTANTS, splat(1.6666665459e-1), 160);
+  v128.store(CONSTANTS, splat(5.0000001201e-1), 176);
+  v128.store(CONSTANTS, splat(1), 192);
+  v128.store(CONSTANTS, splat(0.044715), 208);
+  v128.store(CONSTANTS, splat(1.5957691216), 224);
+  v128.store(CONSTANTS, splat(0.134145), 240);
+}
+
+// @ts-ignore: decorator
+@inline
+export function one4(): v128 {
+  return v128.load(CONSTANTS, 192);
+}
+
+/** √(2/π)·2, 0.044715 and three times that: GELU's. */
+// @ts-ignore: decorator
+@inline
+export function geluCube(): v128 {
+  return v128.load(CONSTANTS, 208);
+}
+
+// @ts-ignore: decorator
+@inline
+export function geluScale(): v128 {
+  return v128.load(CONSTANTS, 224);
+}
+
+// @ts-ignore: decorator
+@inline
+export function geluSquare(): v128 {
+  return v128.load(CONSTANTS, 240);
+}
+
+/**
+ * e^x; below -87.3 the smallest normal number, above 88.3 about 2.2e38. Adding 1.5·2^23 rounds x/ln 2 to the nearest
+ * whole number n and leaves n in the low bits, ready to become the exponent.
+ */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  x = f32x4.min(f32x4.max(x, f32x4.splat(-87.3)), f32x4.splat(88.3));
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
-  let r = fma(n, f32x4.splat(-0.693359375), x);
-  r = fma(n, f32x4.splat(2.12194440e-4), r);
-  let p = fma(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
-  p = fma(p, r, f32x4.splat(8.3334519073e-3));
-  p = fma(p, r, f32x4.splat(4.1665795894e-2));
-  p = fma(p, r, f32x4.splat(1.6666665459e-1));
-  p = fma(p, r, f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(fma(p, f32x4.mul(r, r), r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return f32x4.mul(p, power);
+  x = f32x4.pmin(f32x4.pmax(x, v128.load(CONSTANTS)), v128.load(CONSTANTS, 16));
+  const rounded = fma(x, v128.load(CONSTANTS, 32), v128.load(CONSTANTS, 48));
+  const n = f32x4.sub(rounded, v128.load(CONSTANTS, 48));
+  let r = fma(n, v128.load(CONSTANTS, 64), x);
+  r = fma(n, v128.load(CONSTANTS, 80), r);
+  let p = fma(v128.load(CONSTANTS, 96), r, v128.load(CONSTANTS, 112));
+  p = fma(p, r, v128.load(CONSTANTS, 128));
+  p = fma(p, r, v128.load(CONSTANTS, 144));
+  p = fma(p, r, v128.load(CONSTANTS, 160));
+  p = fma(p, r, v128.load(CONSTANTS, 176));
+  p = f32x4.add(fma(p, f32x4.mul(r, r), r), v128.load(CONSTANTS, 192));
+  return i32x4.add(p, i32x4.shl(rounded, 23));
 }
 
 // @ts-ignore: decorator
