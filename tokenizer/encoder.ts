@@ -5,7 +5,7 @@
  * knows of it; merging happens only for the rest. All of it runs on UTF-8 bytes in one scratch array, in chunks of
  * 64 KiB, so memory does not depend on the length of the text.
  */
-import { createMerger, type Merger, pairTableOf } from "./merge.ts";
+import { createMerger, type Merger, makesItself, pairTableOf } from "./merge.ts";
 import { cachedPiece, createPieceCache } from "./piece-cache.ts";
 import { scanner } from "./pretokenizer/patterns.ts";
 import { createTextFeed, feedBytes, slack } from "./text-feed.ts";
@@ -177,12 +177,4 @@ export function createEncoder(
 function wholeTokens(vocabulary: Vocabulary, merger: Merger): TokenIndex {
   if (vocabulary.wholePieces) return createTokenIndex(vocabulary.tokens);
   return createTokenIndex([...vocabulary.tokens].filter(([id, bytes]) => makesItself(merger, id, bytes)));
-}
-
-const made = new Int32Array(4096);
-
-/** Whether merging a token's bytes gives that token. */
-export function makesItself(merger: Merger, id: number, bytes: Uint8Array): boolean {
-  const out = bytes.length > made.length ? new Int32Array(bytes.length) : made;
-  return merger.merge(bytes, 0, bytes.length, out, 0) === 1 && out[0] === id;
 }

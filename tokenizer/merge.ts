@@ -181,3 +181,11 @@ export function mergesOfRanks(
   }
   return Int32Array.from(merges);
 }
+
+const made = new Int32Array(4096);
+
+/** Whether merging a token's bytes gives that token. */
+export function makesItself(merger: Merger, id: number, bytes: Uint8Array): boolean {
+  const out = bytes.length > made.length ? new Int32Array(bytes.length) : made;
+  return merger.merge(bytes, 0, bytes.length, out, 0) === 1 && out[0] === id;
+}

@@ -33,7 +33,7 @@ export type EncodedDocuments = {
 };
 
 export function splitOf(id: string, validation: number, seed: number): Split {
-  return randomOf(seed, id) < validation ? "val" : "train";
+  return randomOf(seed, `validation ${id}`) < validation ? "val" : "train";
 }
 
 /** Writes at least one file of each split, empty where no document fell into it. */
