@@ -11,6 +11,7 @@ import { finewebQuality } from "./filters/fineweb-quality.ts";
 import { gopherQuality } from "./filters/gopher-quality.ts";
 import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import { language } from "./filters/language.ts";
+import { urlFilter } from "./filters/url-filter.ts";
 import type { Stage } from "./stage.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: stages with different options stand in one list
@@ -19,6 +20,7 @@ type AnyStage = Stage<any>;
 type AnyCorpusStage = CorpusStage<any>;
 
 export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
+  urlFilter,
   extract,
   language,
   gopherRepetition,
