@@ -25,7 +25,7 @@ export type WarcRecord = {
 export type Page = {
   /** HTTP status; 0 where the record has no HTTP header. */
   readonly status: number;
-  /** HTTP headers, lower-case names, the last of a repeated header wins. */
+  /** HTTP headers, lower-case names; the last of a repeated header wins, lists such as X-Robots-Tag are joined. */
   readonly headers: ReadonlyMap<string, string>;
   /** WARC-Identified-Payload-Type, else the type of Content-Type, lower case, without parameters; "" where neither is given. */
   readonly mime: string;

@@ -11,6 +11,7 @@ import { finewebQuality } from "./filters/fineweb-quality.ts";
 import { gopherQuality } from "./filters/gopher-quality.ts";
 import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import { language } from "./filters/language.ts";
+import { optOut } from "./filters/opt-out.ts";
 import { urlFilter } from "./filters/url-filter.ts";
 import type { Stage } from "./stage.ts";
 
@@ -21,6 +22,7 @@ type AnyCorpusStage = CorpusStage<any>;
 
 export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   urlFilter,
+  optOut,
   extract,
   language,
   gopherRepetition,

@@ -11,13 +11,18 @@ export function headerText(bytes: Buffer): string {
   return bytes.toString(isUtf8(bytes) ? "utf8" : "latin1");
 }
 
-/** Fields by lower-case name. A line without a colon is no field; of a repeated field the first or the last wins. */
+/** Fields that are lists, of which a repetition is a continuation. */
+const listFields = new Set(["content-encoding", "transfer-encoding", "x-robots-tag"]);
+
+/** Fields by lower-case name. A line without a colon is no field; of a repeated field the first or the last wins, lists are joined. */
 export function parseFields(text: string, wins: "first" | "last"): Map<string, string> {
   const fields = new Map<string, string>();
   let name = "";
   let value = "";
   const put = () => {
-    if (name !== "" && (wins === "last" || !fields.has(name))) fields.set(name, value);
+    const before = fields.get(name);
+    if (before !== undefined && listFields.has(name)) fields.set(name, `${before}, ${value}`);
+    else if (name !== "" && (wins === "last" || before === undefined)) fields.set(name, value);
     name = "";
   };
   for (let at = 0; at < text.length; ) {
