@@ -1,7 +1,7 @@
 /**
- * The phases that handle documents: fetch what is not here; read and filter; for every deduplication a barrier of rounds and another pass.
- * One job a file in every pass: job 7 of the second pass reads what job 7 of the first wrote. The last pass writes
- * the curated corpus.
+ * The phases that handle documents: fetch what is not here; read and filter; for every deduplication a barrier of
+ * rounds and another pass. One job a file in every pass: job 7 of the second pass reads what job 7 of the first wrote.
+ * The last pass writes the curated corpus.
  */
 import { join, relative } from "node:path";
 import type { OutputFile } from "../../lib/atomic.ts";

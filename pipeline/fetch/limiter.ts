@@ -77,7 +77,6 @@ export function createLimiter(options: LimiterOptions): Limiter {
   /** How often in a row it had to wait; 0 is plain sailing. */
   let level = 0;
   let resumeAt = 0;
-  let pausedAt = 0;
   let pauses = 0;
   let reached = false;
   let waiters: (() => void)[] = [];
@@ -114,15 +113,14 @@ export function createLimiter(options: LimiterOptions): Limiter {
     level = 0;
     wakeAll();
   };
-  /** Everybody waits. Requests that were under way when the pause began do not lengthen it, unless the host asks. */
-  const pause = (began: number, tries: number, after: number | null, why: string) => {
-    if (level === 0 || began >= pausedAt) level++;
+  /** Everybody waits. Requests that were under way when a pause began are no reason for a longer one. */
+  const pause = (pausesBefore: number, tries: number, after: number | null, why: string) => {
+    if (level === 0 || pausesBefore === pauses) level++;
     const step = Math.min(backoff.longest, backoff.first * 2 ** (Math.max(level, tries) - 1));
     const wait = Math.max(after ?? step, backoff.first) * (1 + randomOf(seed, `pause ${pauses++}`) / 2);
-    const now = clock.now();
-    pausedAt = now;
-    if (now + wait <= resumeAt) return;
-    resumeAt = now + wait;
+    const until = clock.now() + wait;
+    if (until <= resumeAt) return;
+    resumeAt = until;
     onWait({ why, milliseconds: wait });
   };
   const stop = (error: Error) => own.abort(error);
@@ -137,7 +135,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     };
     for (;;) {
       await enter();
-      const began = clock.now();
+      const pausesBefore = pauses;
       let result: Attempt<T>;
       try {
         result = await attempt(good);
@@ -164,7 +162,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
         stop(error);
         throw error;
       }
-      pause(began, tries, result.after, result.why);
+      pause(pausesBefore, tries, result.after, result.why);
     }
   };
   return { signal, clock, run, stop };
