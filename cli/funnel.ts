@@ -10,8 +10,12 @@ export function funnelTable(stages: readonly StageStats[], colour: boolean): str
   );
   const rows = stages.map(stage => [
     styled(stage.name, "bold", colour),
-    number(stage.in),
-    stage.tokensOut !== undefined ? `${number(stage.tokensOut)} tokens` : number(stage.out),
+    stage.in > 0 ? number(stage.in) : "",
+    stage.tokensOut !== undefined
+      ? `${number(stage.tokensOut)} tokens`
+      : stage.in > 0
+        ? number(stage.out)
+        : "",
     stage.in > 0 ? percent(stage.out / stage.in) : "",
     stage.bytesOut > 0 ? bytes(stage.bytesOut) : "",
     stage.in > 0 && stage.cpuSeconds > 0.001 ? number(stage.in / stage.cpuSeconds) : "",

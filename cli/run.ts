@@ -178,9 +178,9 @@ function showing(progress: Progress): RunEvents {
     job: () => meter?.add({ jobs: 1 }),
     end(phase, stats, ran) {
       if (!ran) return progress.say(`✓ ${phase.name}: already done`);
-      const documents = stats[stats.length - 1]?.out ?? 0;
-      const first = stats[0];
-      const counts = first && first.in > 0 ? `${number(first.in)} in, ${number(documents)} out, ` : "";
+      const busy = stats.filter(stage => stage.in > 0);
+      const counts =
+        busy.length > 0 ? `${number(busy[0]!.in)} in, ${number(busy[busy.length - 1]!.out)} out, ` : "";
       meter?.end(`✓ ${phase.name}: ${counts}${duration((Date.now() - began) / 1000)}`);
     },
     say: line => progress.say(line),
