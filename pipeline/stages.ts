@@ -13,6 +13,7 @@ import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import { language } from "./filters/language.ts";
 import { optOut } from "./filters/opt-out.ts";
 import { urlFilter } from "./filters/url-filter.ts";
+import { pii } from "./formatters/pii.ts";
 import type { Stage } from "./stage.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: stages with different options stand in one list
@@ -29,6 +30,7 @@ export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   gopherQuality,
   c4Quality,
   finewebQuality,
+  pii,
 ]);
 
 export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([minhash]);
