@@ -52,14 +52,6 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "validation loss, bits per byte, HellaSwag",
     load: async () => (await import("./eval.ts")).evaluate,
   },
-  export: {
-    about: "shards and checkpoints for other programs",
-    load: async () => (await import("./export.ts")).exportCommand,
-  },
-  import: {
-    about: "other programs' models, to sample and train on",
-    load: async () => (await import("./import.ts")).importCommand,
-  },
   doctor: {
     about: "what this machine offers and what will be used",
     load: async () => (await import("./doctor.ts")).doctor,
