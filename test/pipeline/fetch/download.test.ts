@@ -308,7 +308,6 @@ const hopeless: readonly (readonly [string, Fault, RegExp])[] = [
     { kind: "length", off: -9 },
     new RegExp(`after 4 tries: the host says ${data.length - 9} bytes, and said ${data.length} of the same`),
   ],
-  ["stalls at once", { kind: "stall", after: 0 }, /after 4 tries: nothing came for 0\.15 s/],
 ];
 
 for (const [what, fault, expected] of hopeless) {
@@ -324,6 +323,13 @@ for (const [what, fault, expected] of hopeless) {
     assert.equal(set.client.limiter.signal.aborted, false);
   });
 }
+
+test("a host that always stalls is given up too", async t => {
+  const stalls = Array.from({ length: 9 }, () => ({ kind: "stall", after: 0 }) as const);
+  const set = await setting(t, stalls, { retries: 1 });
+  assert.match(await failure(set.get(), false), /after 2 tries: nothing came for 0\.15 s/);
+  assert.ok(!existsSync(set.path));
+});
 
 test("nobody at the address is found out in three tries", async t => {
   const set = await setting(t);
