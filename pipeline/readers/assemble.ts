@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Location, WarcRecord } from "../document.ts";
-import { cut, type Head } from "./cut.ts";
+import { cut, type Head, trimLineEnds } from "./cut.ts";
 import type { Fields } from "./fields.ts";
 
 export type RecordEvent =
@@ -107,14 +107,18 @@ export function openAssembler(file: string, maxBlock: number): Assembler {
         skipping = end - from;
         continue;
       }
-      const view = bytes.subarray(blockStart, found.blockEnd);
+      const { flaw } = found;
+      // A length too long within a member that is whole: what there is is all there was.
+      const lied = flaw === "truncated" && !incomplete;
+      const end = lied ? trimLineEnds(bytes, blockStart, found.blockEnd) : found.blockEnd;
+      const view = bytes.subarray(blockStart, end);
       const at = locate(place, start, found.next);
-      if (found.flaw === "truncated" && incomplete) {
+      if (flaw === "truncated" && incomplete) {
         const message = `the input ends within a record of ${head.fields.get("content-length")} bytes, after ${view.length}`;
         events.push({ kind: "failure", code: "truncated", message, at });
       } else {
         const record = toRecord(head, copy ? Buffer.from(view) : view, at);
-        events.push({ kind: "record", record, flaw: found.flaw === "none" ? "none" : "length" });
+        events.push({ kind: "record", record, flaw: flaw === "none" ? "none" : "length" });
       }
       from = found.next;
     }

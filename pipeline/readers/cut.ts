@@ -196,7 +196,7 @@ function skipBlank(bytes: Buffer, from: number): number {
 }
 
 /** `end` without up to two line ends before it. */
-function trimLineEnds(bytes: Buffer, start: number, end: number): number {
+export function trimLineEnds(bytes: Buffer, start: number, end: number): number {
   for (let lines = 0; lines < 2 && end > start && bytes[end - 1] === 10; lines++) {
     end--;
     if (end > start && bytes[end - 1] === 13) end--;
