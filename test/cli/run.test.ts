@@ -62,7 +62,7 @@ for (const [what, recipe, expected] of [
   [
     "a wrong recipe",
     "source: { warc: a }\nstages: [extrac]\n",
-    /stages\.yaml:2: curate has no stage "extrac"\. Did you mean extract\?/,
+    /stages\.yaml:3: curate has no stage "extrac"\. Did you mean extract\?/,
   ],
   [
     "a missing input file",
@@ -169,18 +169,26 @@ test("a second run on the same workdir is refused while the first still runs", a
   assert.equal((await curate(["run"], { cwd: dir })).code, 0);
 });
 
+/** Waits until the run has taken its lock and said so, and `more` milliseconds. */
+async function begun(running: ReturnType<typeof start>, more: number): Promise<void> {
+  while (!running.stderr().includes("worker") && running.child.exitCode === null)
+    await new Promise(resolve => setTimeout(resolve, 20));
+  await new Promise(resolve => setTimeout(resolve, more));
+}
+
 test("a run stopped by Ctrl-C or killed outright goes on with the same command to the same bytes", async () => {
   const dir = project({ files: 4, pages: 40, stages: documentStages });
   const whole = await curate(["run", "--workdir", "whole"], { cwd: dir });
   assert.equal(whole.code, 0, whole.stderr);
   const stopped = start(["run"], { cwd: dir });
-  await new Promise(resolve => setTimeout(resolve, 500));
+  await begun(stopped, 0);
   stopped.child.kill("SIGINT");
   const first = await stopped.done;
   assert.ok(first.code === 130 || first.code === 0, `code ${first.code}: ${first.stderr}`);
-  for (const wait of [350, 600, 900]) {
+  if (first.code === 130) assert.match(first.stderr, /stopping; the same command goes on from here/);
+  for (const wait of [0, 150, 400]) {
     const killed = start(["run"], { cwd: dir });
-    await new Promise(resolve => setTimeout(resolve, wait));
+    await begun(killed, wait);
     killed.child.kill("SIGKILL");
     await killed.done;
   }
