@@ -1,9 +1,8 @@
 /**
  * What of a text counts when near-duplicates are sought: case, accents, punctuation, digits and spacing do not. Two
  * published ways: as FineWeb was released punctuation is deleted, in datatrove 0.10 it becomes a space and decimals
- * fold into one 0. `normaliseText` is the definition; `createNormaliser` gives the same tokens as UTF-8 from a table of
- * characters, 8 times as fast, and falls back on the definition where a character depends on its neighbours
- * (final sigma, reordered marks).
+ * fold into one 0. This file is the definition. The kernel does the same from a table of single
+ * characters, 8 times as fast, where no character depends on its neighbours (final sigma, reordered marks).
  */
 import { isDigit, isSymbol, isWhitespace } from "../text/characters.ts";
 import { splitWords } from "../text/words.ts";
@@ -63,131 +62,59 @@ function separateUnspaced(text: string): string {
   return result;
 }
 
-// Kinds of characters in the table; 1, 2 and 3 are lengths of the UTF-8 bytes in the upper 24 bits.
-const space = 0x10;
-const nothing = 0x11;
-const digit = 0x12;
-const sequence = 0x13;
-const context = 0x14;
-const alone = 0x15;
-
-export type Normaliser = {
-  /** Bytes that a text of `units` UTF-16 units may need at most. */
-  room(units: number): number;
-  /** Writes normalised UTF-8, tokens separated by one or more spaces, at `at`; gives the end. */
-  write(text: string, into: Uint8Array, at: number): number;
-};
-
-export function createNormaliser(normalisation: Normalisation, tokenisation: Tokenisation): Normaliser {
-  const encoder = new TextEncoder();
-  const table = new Int32Array(0x10000);
-  const sequences = new Map<number, Uint8Array>();
-  const spaced = normalisation === "fineweb@0.10";
-
-  const classify = (unit: number): number => {
-    const character = String.fromCharCode(unit);
-    const kind = (): number => {
-      if (isWhitespace(unit)) return space;
-      if (unit >= 0xd800 && unit < 0xe000) return context;
-      if (unit === 0x3a3 || reorders(character)) return context;
-      // The full-width 1 is a digit and among the symbols; which comes first differs.
-      if (spaced && isDigit(unit)) return digit;
-      if (isSymbol(unit)) return spaced ? space : nothing;
-      if (isDigit(unit)) return digit;
-      const plain = withoutMarks(character.toLowerCase());
-      if (plain === "") return nothing;
-      const bytes = encoder.encode(plain);
-      if (tokenisation === "script-aware" && unspacedScripts.test(plain)) {
-        return bytes.length === 3 ? alone | packed(bytes) : context;
-      }
-      if (bytes.length <= 3) return bytes.length | packed(bytes);
-      sequences.set(unit, bytes);
-      return sequence;
-    };
-    const found = kind();
-    table[unit] = found;
-    return found;
-  };
-  const kindOf = (unit: number): number => table[unit]! || classify(unit);
-
-  const isSeparator = (unit: number): boolean =>
-    unit === 0x2e || unit === 0x2c || unit === 0x60c || unit === 0x66b || (unit >= 0x2396 && unit <= 0x2398);
-
-  /** The end, or -1 where only the definition knows. */
-  const writeFast = (text: string, into: Uint8Array, at: number): number => {
-    let wasDigit = false;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      const value = kindOf(unit);
-      const kind = value & 0xff;
-      if (kind <= 3) {
-        wasDigit = false;
-        into[at++] = (value >>> 8) & 0xff;
-        if (kind > 1) into[at++] = (value >>> 16) & 0xff;
-        if (kind > 2) into[at++] = value >>> 24;
-      } else if (kind === space) {
-        wasDigit = false;
-        into[at++] = 0x20;
-      } else if (kind === digit) {
-        if (!wasDigit) into[at++] = 0x30;
-        if (spaced) {
-          while (i + 1 < text.length && kindOf(text.charCodeAt(i + 1)) === digit) i++;
-          if (isSeparator(text.charCodeAt(i + 1)) && kindOf(text.charCodeAt(i + 2) || 0) === digit) {
-            i += 2;
-            while (i + 1 < text.length && kindOf(text.charCodeAt(i + 1)) === digit) i++;
-          }
-        } else wasDigit = true;
-      } else if (kind === sequence) {
-        wasDigit = false;
-        const bytes = sequences.get(unit)!;
-        into.set(bytes, at);
-        at += bytes.length;
-      } else if (kind === alone) {
-        wasDigit = false;
-        into[at] = 0x20;
-        into[at + 1] = (value >>> 8) & 0xff;
-        into[at + 2] = (value >>> 16) & 0xff;
-        into[at + 3] = value >>> 24;
-        into[at + 4] = 0x20;
-        at += 5;
-      } else if (kind === context) {
-        const point = text.codePointAt(i)!;
-        if (point < 0x10000 || !isInert(point, tokenisation)) return -1;
-        wasDigit = false;
-        into[at] = 0xf0 | (point >>> 18);
-        into[at + 1] = 0x80 | ((point >>> 12) & 0x3f);
-        into[at + 2] = 0x80 | ((point >>> 6) & 0x3f);
-        into[at + 3] = 0x80 | (point & 0x3f);
-        at += 4;
-        i++;
-      }
-    }
-    return at;
-  };
-
-  const writeExact = (text: string, into: Uint8Array, at: number): number => {
-    const normalised = normaliseText(text, normalisation);
-    const result =
-      tokenisation === "words"
-        ? splitWords(normalised).join(" ")
-        : tokenisation === "script-aware"
-          ? separateUnspaced(normalised)
-          : normalised;
-    return at + encoder.encodeInto(result, into.subarray(at)).written;
-  };
-
-  return {
-    // Lower-casing one unit gives at most three, each of at most three bytes; a Hangul syllable takes apart into three.
-    room: units => units * 9 + 64,
-    write: (text, into, at) => {
-      const end = tokenisation === "words" ? -1 : writeFast(text, into, at);
-      return end >= 0 ? end : writeExact(text, into, at);
-    },
-  };
+/** The definition of tokens, separated by spaces: slow, for any text. */
+export function normaliseTokens(
+  text: string,
+  normalisation: Normalisation,
+  tokenisation: Tokenisation,
+): string {
+  const normalised = normaliseText(text, normalisation);
+  if (tokenisation === "words") return splitWords(normalised).join(" ");
+  return tokenisation === "script-aware" ? separateUnspaced(normalised) : normalised;
 }
 
-function packed(bytes: Uint8Array): number {
-  return ((bytes[0] ?? 0) << 8) | ((bytes[1] ?? 0) << 16) | ((bytes[2] ?? 0) << 24);
+/** What a character turns into, as the kernel's table holds it: 1, 2 or 3 bytes, or one of these. */
+export const kinds = {
+  space: 0x10,
+  nothing: 0x11,
+  digit: 0x12,
+  /** More than three bytes. */
+  sequence: 0x13,
+  /** Depends on its neighbours, or lies beyond the first plane. */
+  context: 0x14,
+  /** Three bytes that are a token of their own. */
+  alone: 0x15,
+} as const;
+/** Added to the kind of a character that may stand inside a number. */
+export const separator = 0x80;
+
+export type CharacterClass = { readonly kind: number; readonly bytes: Uint8Array };
+
+const none = new Uint8Array(0);
+
+/** What a character of the first plane turns into wherever it stands. */
+export function classifyCharacter(
+  unit: number,
+  normalisation: Normalisation,
+  tokenisation: Tokenisation,
+): CharacterClass {
+  const spaced = normalisation === "fineweb@0.10";
+  const character = String.fromCharCode(unit);
+  const mark = spaced && ".,\u060c\u066b\u2396\u2397\u2398".includes(character) ? separator : 0;
+  const only = (kind: number) => ({ kind: kind | mark, bytes: none });
+  if (isWhitespace(unit)) return only(kinds.space);
+  if (unit >= 0xd800 && unit < 0xe000) return only(kinds.context);
+  if (unit === 0x3a3 || reorders(character)) return only(kinds.context);
+  // The full-width 1 is a digit and among the symbols; which comes first differs.
+  if (spaced && isDigit(unit)) return only(kinds.digit);
+  if (isSymbol(unit)) return only(spaced ? kinds.space : kinds.nothing);
+  if (isDigit(unit)) return only(kinds.digit);
+  const plain = withoutMarks(character.toLowerCase());
+  if (plain === "") return only(kinds.nothing);
+  const bytes = new TextEncoder().encode(plain);
+  if (tokenisation === "script-aware" && unspacedScripts.test(plain))
+    return { kind: bytes.length === 3 ? kinds.alone : kinds.context, bytes };
+  return { kind: (bytes.length <= 3 ? bytes.length : kinds.sequence) | mark, bytes };
 }
 
 /** Whether canonical order may move a part of this character that is not dropped. */
@@ -201,7 +128,7 @@ function reorders(character: string): boolean {
 const inert = new Map<number, boolean>();
 
 /** Whether a character beyond the first plane stays as it is wherever it stands. */
-function isInert(point: number, tokenisation: Tokenisation): boolean {
+export function isInert(point: number, tokenisation: Tokenisation): boolean {
   let known = inert.get(point);
   if (known === undefined) {
     const character = String.fromCodePoint(point);
