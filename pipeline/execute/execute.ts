@@ -125,13 +125,29 @@ export async function execute({
         `${JSON.stringify({ stages: inOrder(plan, mergeStats(collected)) }, null, 2)}\n`,
       );
       save();
-      if (phase.name === until) break;
+      if (phase.name !== until) continue;
+      const rest = phases.slice(i + 1).map((later, j) => earlierReports(workdir, later, keys[i + 1 + j]!));
+      collected.push(...rest.map(reports => mergeStats(reports.map(report => report.stats))));
+      break;
     }
+    const merged = inOrder(plan, mergeStats(collected));
+    writeAtomic(join(workdir, "stats.json"), `${JSON.stringify({ stages: merged }, null, 2)}\n`);
     save({ state: until && phases[phases.length - 1]!.name !== until ? "stopped" : "done" });
-    return inOrder(plan, mergeStats(collected));
+    return merged;
   } catch (error) {
     if (existsSync(workdir)) save({ state: signal.aborted ? "stopped" : "failed" });
     throw error;
+  }
+}
+
+/** What a phase that is not run now left from an earlier run of the same recipe. */
+function earlierReports(workdir: string, phase: Phase, key: string): JobReport[] {
+  if (readKey(workdir, phase.name) !== key) return [];
+  const reports: JobReport[] = [];
+  for (let job = 0; ; job++) {
+    const found = readReport(workdir, phase.name, job, false);
+    if (found.state !== "done") return reports;
+    reports.push(found.report);
   }
 }
 
