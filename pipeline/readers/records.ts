@@ -22,6 +22,9 @@ export type RecordLimits = {
 const maxHeldBytes = 8 << 20;
 const headerRoom = 1 << 17;
 const inflateStep = 1 << 16;
+const memberMagic = "\x1f\x8b\x08";
+/** Compressed bytes that show whether a member begins with a record. */
+const probeBytes = 2048;
 
 /** Reads `input` to its end and closes it. Throws UserError where it is nothing that holds records. */
 export async function* readRecords(
@@ -95,40 +98,27 @@ async function* gzipRecords(
     }
     const member =
       headerLength < 0 ? ({ kind: "cut" } as const) : inflateMember(window.bytes, headerLength, maxOutput);
-    if (member.kind === "whole") {
+    if (member.kind === "whole" && member.intact) {
       const place = { kind: "member", offset: window.offset, length: member.length } as const;
-      if (member.intact) yield* assembler.add({ bytes: member.data, place, last: true, borrowed: false });
-      else {
-        yield* assembler.cutOff("the gzip member that follows is damaged");
-        yield damaged(
-          file,
-          window.offset,
-          member.length,
-          "its checksum or size does not fit what it inflates to",
-        );
-      }
+      yield* assembler.add({ bytes: member.data, place, last: true, borrowed: false });
       if (member.data.length === 0) yield { kind: "skip", type: "empty-member" };
       window.skip(member.length);
+    } else if (member.kind === "whole") {
+      // Damage may have taken away the member's end, so that its length is not to be believed.
+      yield* skipToMember(window, assembler, file, "its checksum or size does not fit");
     } else if (member.kind === "cut" && !window.ended && window.bytes.length < maxHeldBytes) {
       const wanted = Math.max(4096, window.bytes.length * 2);
       while (!window.ended && window.bytes.length < wanted) await window.fill();
     } else if (member.kind === "cut" && window.ended) {
-      yield* lastMember(window, assembler, file, headerLength, maxOutput);
+      // Damage can make a member seem to go on to the end; then others begin within it.
+      if (anotherMember(window.bytes) === null)
+        yield* lastMember(window, assembler, file, headerLength, maxOutput);
+      else yield* skipToMember(window, assembler, file, "it seems to go on into the next");
     } else if (member.kind === "broken") {
-      yield* assembler.cutOff("the gzip member that follows is damaged");
       yield* skipToMember(window, assembler, file, member.message);
     } else yield* largeMember(window, assembler, file, headerLength);
   }
   yield* assembler.finish(false);
-}
-
-function damaged(file: string, offset: number, length: number, why: string): RecordEvent {
-  return {
-    kind: "failure",
-    code: "bad-gzip",
-    message: `a gzip member of ${length} bytes: ${why}`,
-    at: { file, offset, length },
-  };
 }
 
 /** The input ends within this member: gives the records that are whole. */
@@ -164,14 +154,15 @@ async function* skipToMember(
   let first = why !== null;
   for (;;) {
     const { bytes } = window;
-    const found = bytes.indexOf("\x1f\x8b\x08", first ? 1 : 0, "latin1");
+    const found = bytes.indexOf(memberMagic, first ? 1 : 0, "latin1");
     const upTo = found < 0 ? (window.ended ? bytes.length : Math.max(0, bytes.length - 2)) : found;
     if (why === null && zeros)
       zeros = bytes.subarray(0, upTo).every(byte => byte === 0 || byte === 10 || byte === 13);
     first = false;
     if (found >= 0) {
       window.skip(found);
-      if (await holdsRecord(window)) break;
+      while (!window.ended && window.bytes.length < probeBytes * 2) await window.fill();
+      if (holdsRecord(window.bytes)) break;
       first = true;
       zeros = false;
     } else {
@@ -194,17 +185,22 @@ async function* skipToMember(
   yield { kind: "failure", code, message, at: { file, offset, length } };
 }
 
-/** Whether the bytes at the window's beginning inflate to the beginning of a record. */
-async function holdsRecord(window: Window): Promise<boolean> {
-  while (!window.ended && window.bytes.length < 4096) await window.fill();
-  const headerLength = gzipHeaderLength(window.bytes, 0);
+/** Where behind the first byte a member begins that holds a record, or null. */
+function anotherMember(bytes: Buffer): number | null {
+  for (
+    let at = bytes.indexOf(memberMagic, 1, "latin1");
+    at >= 0;
+    at = bytes.indexOf(memberMagic, at + 1, "latin1")
+  )
+    if (holdsRecord(bytes.subarray(at))) return at;
+  return null;
+}
+
+/** Whether `bytes` begin with a gzip member that inflates to the beginning of a record. */
+function holdsRecord(bytes: Buffer): boolean {
+  const headerLength = gzipHeaderLength(bytes, 0);
   if (headerLength === null || headerLength < 0) return false;
-  const member = inflateMember(window.bytes, headerLength, 1 << 16);
-  if (member.kind === "broken") return false;
-  const data =
-    member.kind === "whole"
-      ? member.data
-      : inflatePrefix(window.bytes.subarray(0, headerLength + 2048), headerLength, 1 << 22);
+  const data = inflatePrefix(bytes.subarray(0, headerLength + probeBytes), headerLength, 1 << 22);
   return data !== null && /^[\r\n]*(?:WARC\/\d|filedesc:|[a-z]+:\S+ \d)/.test(data.toString("latin1", 0, 64));
 }
 
