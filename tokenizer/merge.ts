@@ -12,6 +12,8 @@ const shortPiece = 48;
 
 export type Merger = {
   readonly pairs: PairTable;
+  /** Whether the vocabulary has a token for each of these bytes. */
+  knows(bytes: Uint8Array): boolean;
   /**
    * Writes the ids of bytes [start, end) to `out` from `at` on and returns where they end; `out` has room for one id
    * a byte. UserError for a byte the vocabulary has no token for.
@@ -124,6 +126,7 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
 
   return {
     pairs,
+    knows: bytes => bytes.every(byte => byteIds[byte]! >= 0),
     merge: (bytes, start, end, out, at) =>
       end - start <= shortPiece
         ? mergeShort(bytes, start, end, out, at)
@@ -184,8 +187,9 @@ export function mergesOfRanks(
 
 const made = new Int32Array(4096);
 
-/** Whether merging a token's bytes gives that token. */
+/** Whether merging a token's bytes gives that token; false where the vocabulary lacks one of its bytes. */
 export function makesItself(merger: Merger, id: number, bytes: Uint8Array): boolean {
   const out = bytes.length > made.length ? new Int32Array(bytes.length) : made;
+  if (!merger.knows(bytes)) return false;
   return merger.merge(bytes, 0, bytes.length, out, 0) === 1 && out[0] === id;
 }
