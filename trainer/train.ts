@@ -105,7 +105,9 @@ const free = new Set<keyof TrainOptions>([
 export async function train(request: TrainRequest): Promise<TrainResult> {
   const { options, device, vocabulary, out } = request;
   const shards = openShards(request.shards, "train");
-  const held = hasSplit(request.shards, "val") ? openShards(request.shards, "val") : null;
+  const validation = hasSplit(request.shards, "val") ? openShards(request.shards, "val") : null;
+  // A corpus so small that no document fell to validation has an empty split, which has no loss.
+  const held = validation !== null && validation.tokens > 1 ? validation : null;
   if (shards.vocabularySize !== vocabulary.size) {
     throw new UserError(
       `${request.shards}: the shards were made with a vocabulary of ${shards.vocabularySize}, the tokenizer has ${vocabulary.size}`,

@@ -1,11 +1,18 @@
 /** The learning rate over the steps, the sizes of models, and the arithmetic of a step against published numbers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openReference } from "../../kernels/reference/device.ts";
 import { configOf, paddedVocabulary, presetNames } from "../../trainer/config.ts";
+import { openDecoder } from "../../trainer/decoder.ts";
+import { planLosses } from "../../trainer/evaluate.ts";
 import { flopsPerToken } from "../../trainer/flops.ts";
 import { memoryPlan } from "../../trainer/memory.ts";
+import { allocModel } from "../../trainer/model.ts";
 import { countParameters } from "../../trainer/parameters.ts";
+import { trainPlan } from "../../trainer/plan.ts";
 import { learningRate } from "../../trainer/schedule.ts";
+import { planOptimizer } from "../../trainer/step.ts";
+import { tinyOptions } from "./toy-model.ts";
 
 const none = { layers: null, heads: null, kvHeads: null, width: null, context: null };
 const sized = (preset: (typeof presetNames)[number], vocabulary = 50257) =>
@@ -55,5 +62,30 @@ test("presets grow, in parameters and in memory", () => {
     const [a, b] = [sized(presetNames[i - 1]!, 4096), sized(presetNames[i]!, 4096)];
     assert.ok(countParameters(a) < countParameters(b));
     assert.ok(memoryPlan(a, 1).total < memoryPlan(b, 1).total);
+  }
+});
+
+test("a plan tells parameters, tokens, arithmetic and epochs before anything is done", () => {
+  const plan = trainPlan(tinyOptions(), 25, 3072);
+  assert.equal(plan.parameters, 26_784);
+  assert.equal(plan.tokens, 12 * 128);
+  assert.equal(plan.epochs, 0.5);
+  assert.equal(plan.flops, plan.tokens * plan.flopsPerToken);
+  assert.equal(trainPlan(tinyOptions(), 25, null).epochs, null);
+});
+
+test("the memory foretold is what a run allocates, within a tenth", async () => {
+  const device = openReference();
+  const config = configOf({ ...tinyOptions({ width: 64, layers: 3, context: 64 }), vocabulary: 500 });
+  for (const family of ["gpt2", "llama"] as const) {
+    const before = device.memory().bytes;
+    const model = allocModel(device, { ...config, family });
+    planLosses(model, 4);
+    planOptimizer(model, 4, 1);
+    openDecoder(model, 1);
+    // The reference device keeps float64: twice the bytes foretold.
+    const taken = (device.memory().bytes - before) / 2;
+    const foretold = memoryPlan({ ...config, family }, 4).total;
+    assert.ok(Math.abs(taken / foretold - 1) < 0.1, `${family}: ${taken} taken, ${foretold} foretold`);
   }
 });
