@@ -42,17 +42,17 @@ export function attention(gpu: Gpu, p: Of<"attention">): void {
   ])) {
     const target = rowsOf(out, row, count, T * H * D);
     const o = DP === D ? target : gpu.scratch("padded out", count * T * H * DP);
-    const lanes = attentionLanes();
+    const { kernel, constants, span } = plan(gpu, "attention", DP / 4);
     gpu.run({
-      kernel: "attention",
+      kernel,
       bindings: {
         out: o,
         lse: rowsOf(lse, row, count, H * T),
         qkv: padHeads(gpu, "padded qkv", rowsOf(qkv, row, count, T * width), D, DP),
       },
       params: { T, H, KV, D4: DP / 4, scale: 1 / Math.sqrt(D) },
-      constants: { WG: lanes, SPACE: Math.ceil(DP / 128) * 32 },
-      groups: [Math.ceil(T / lanes), H, count],
+      constants,
+      groups: [Math.ceil(T / span), H, count],
     });
     if (DP !== D) repack(gpu, o, target, count * T * H, DP, D);
   }
@@ -79,7 +79,6 @@ export function attentionBackward(gpu: Gpu, p: Of<"attentionBackward">): void {
     const gradient = DP === D ? target : gpu.scratch("padded dqkv", count * T * padded);
     const d = padHeads(gpu, "padded dout", rowsOf(dout, row, count, T * H * D), D, DP);
     const delta = gpu.scratch("attention delta", count * H * T);
-    const lanes = attentionLanes();
     gpu.run({
       kernel: "attention-delta",
       bindings: {
@@ -100,10 +99,21 @@ export function attentionBackward(gpu: Gpu, p: Of<"attentionBackward">): void {
         delta,
       },
       params: { T, H, KV, D4: DP / 4, scale: 1 / Math.sqrt(D) },
-      constants: { WG: lanes, SPACE: Math.ceil(DP / 128) * 32 },
     };
-    gpu.run({ kernel: "attention-query-backward", ...shared, groups: [Math.ceil(T / lanes), H, count] });
-    gpu.run({ kernel: "attention-key-backward", ...shared, groups: [Math.ceil(T / lanes), KV, count] });
+    const query = plan(gpu, "query-backward", DP / 4);
+    gpu.run({
+      kernel: query.kernel,
+      constants: query.constants,
+      ...shared,
+      groups: [Math.ceil(T / query.span), H, count],
+    });
+    const key = plan(gpu, "key-backward", DP / 4);
+    gpu.run({
+      kernel: key.kernel,
+      constants: key.constants,
+      ...shared,
+      groups: [Math.ceil(T / key.span), KV, count],
+    });
     if (DP !== D) repack(gpu, gradient, target, (count * T * width) / D, DP, D);
   }
 }
@@ -142,8 +152,24 @@ export function attentionCached(gpu: Gpu, p: Of<"attentionCached">): void {
   }
 }
 
-function attentionLanes(): number {
-  return 8;
+/**
+ * The kernel for one pass: in tiles where workgroup memory holds a tile of the head, else one row to a lane.
+ * `span` is the rows of one workgroup.
+ */
+function plan(gpu: Gpu, pass: "attention" | "query-backward" | "key-backward", D4: number) {
+  const { tile, memory } = gpu.tuning.attention;
+  const suffix = pass === "attention" ? "" : `-${pass}`;
+  const SPACE = Math.ceil(D4 / 16) * 16;
+  for (let TILE = tile; TILE >= 8; TILE /= 2) {
+    const TX = TILE / 4;
+    const vec4s =
+      pass === "attention" ? 2 * SPACE * TILE + TX + TILE * TX + TX * TX : 3 * SPACE * TILE + TILE * TX;
+    if (vec4s * 16 > memory) continue;
+    const constants = { TILE, SPACE, COLUMNS: Math.ceil(D4 / TX) };
+    return { kernel: `attention-tile${suffix}`, constants, span: TILE };
+  }
+  const lanes = 8;
+  return { kernel: `attention${suffix}`, constants: { WG: lanes, SPACE: Math.ceil(D4 / 32) * 32 }, span: lanes };
 }
 
 function padHeads(gpu: Gpu, name: string, from: Slice, D: number, DP: number): Slice {

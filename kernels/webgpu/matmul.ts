@@ -75,14 +75,19 @@ function pieces(count: number, total: number): number {
 }
 
 function product(gpu: Gpu, p: Product): void {
-  const vec4s = [p.lda, p.ldb, p.aColumn, p.K].every(x => x % 4 === 0 || (x === p.K && p.layout === "TN"));
-  const transposed = p.layout !== "TN";
-  if (p.layout === "NT" && p.M <= 4 && p.lda % 4 === 0 && p.K % 4 === 0) return vectorProduct(gpu, p);
-  if (vec4s && p.ldo % 4 === 0 && p.outColumn % 4 === 0 && p.N % 4 === 0 && (transposed || p.M % 4 === 0)) {
+  const depthInRows = p.layout === "TN";
+  const wholeVec4s = [p.lda, p.ldb, p.aColumn, depthInRows ? p.M : p.K].every(x => x % 4 === 0);
+  if (p.layout === "NT" && p.M <= 4 && wholeVec4s) {
+    vectorProduct(gpu, p);
+  } else if (wholeVec4s && [p.ldo, p.outColumn, p.N].every(x => x % 4 === 0)) {
     if (gpu.tuning.matmul.kernel === "register") registerProduct(gpu, p);
     else tileProduct(gpu, p, gpu.tuning.matmul);
-    return;
+  } else {
+    scalarProduct(gpu, p);
   }
+}
+
+function scalarProduct(gpu: Gpu, p: Product): void {
   const lanes = gpu.tuning.columnLanes;
   gpu.run({
     kernel: "matmul",

@@ -15,6 +15,8 @@ export type Tuning = {
   readonly matmul:
     | { readonly kernel: "register" }
     | { readonly kernel: "tile"; readonly BM: number; readonly BN: number; readonly BK: number };
+  /** Rows of a tile (32, 16 or 8; 0: one row to a lane) and the bytes of workgroup memory that tiles may take. */
+  readonly attention: { readonly tile: number; readonly memory: number };
 };
 
 export const softwareTuning: Tuning = {
@@ -22,6 +24,7 @@ export const softwareTuning: Tuning = {
   elementLanes: 64,
   columnLanes: 64,
   matmul: { kernel: "register" },
+  attention: { tile: 0, memory: 0 },
 };
 
 export const gpuTuning: Tuning = {
@@ -29,8 +32,11 @@ export const gpuTuning: Tuning = {
   elementLanes: 256,
   columnLanes: 64,
   matmul: { kernel: "tile", BM: 64, BN: 64, BK: 16 },
+  attention: { tile: 32, memory: 16384 },
 };
 
 export function tuningFor(connection: Connection): Tuning {
-  return connection.adapter.kind === "software" ? softwareTuning : gpuTuning;
+  if (connection.adapter.kind === "software") return softwareTuning;
+  const memory = connection.device.limits.maxComputeWorkgroupStorageSize;
+  return { ...gpuTuning, attention: { ...gpuTuning.attention, memory } };
 }

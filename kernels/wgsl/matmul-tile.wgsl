@@ -48,15 +48,18 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
       tile_a[k * STRIDE_A + m4] = x;
     }
   } else {
-    for (var i = lane; i < BM * BK / 4u; i += THREADS) {
-      let m = i / (BK / 4u);
+    for (var i = lane; i < BM * BK / 16u; i += THREADS) {
+      let m4 = i / (BK / 4u);
       let k = i % (BK / 4u) * 4u;
-      var x = vec4f(0.0);
-      if (m0 + m < p.M && k0 + k < k_end) {
-        x = a[(m0 + m) * p.lda4 + p.a_column4 + (k0 + k) / 4u];
-      }
+      var x = mat4x4f();
       for (var j = 0u; j < 4u; j++) {
-        tile_a[(k + j) * STRIDE_A + m / 4u][m % 4u] = x[j];
+        if (m0 + m4 * 4u + j < p.M && k0 + k < k_end) {
+          x[j] = a[(m0 + m4 * 4u + j) * p.lda4 + p.a_column4 + (k0 + k) / 4u];
+        }
+      }
+      x = transpose(x);
+      for (var j = 0u; j < 4u; j++) {
+        tile_a[(k + j) * STRIDE_A + m4] = x[j];
       }
     }
   }
@@ -64,15 +67,16 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
 
 fn load_b(n0: u32, k0: u32, k_end: u32, lane: u32) {
   if (B_T) {
-    for (var i = lane; i < BN * BK / 4u; i += THREADS) {
-      let n = i / (BK / 4u);
+    for (var i = lane; i < BN * BK / 16u; i += THREADS) {
+      let n4 = i / (BK / 4u);
       let k = i % (BK / 4u) * 4u;
-      var x = vec4f(0.0);
-      if (n0 + n < p.N && k0 + k < k_end) {
-        x = b[(n0 + n) * p.ldb4 + (k0 + k) / 4u];
+      var x = mat4x4f();
+      if (n0 + n4 * 4u < p.N && k0 + k < k_end) {
+        let at = (n0 + n4 * 4u) * p.ldb4 + (k0 + k) / 4u;
+        x = transpose(mat4x4f(b[at], b[at + p.ldb4], b[at + 2u * p.ldb4], b[at + 3u * p.ldb4]));
       }
       for (var j = 0u; j < 4u; j++) {
-        tile_b[(k + j) * STRIDE_B + n / 4u][n % 4u] = x[j];
+        tile_b[(k + j) * STRIDE_B + n4] = x[j];
       }
     }
   } else {
