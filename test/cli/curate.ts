@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { builtRoot } from "../../lib/package-root.ts";
+import { hash32 } from "../../lib/random.ts";
 
 export type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 export type Running = { readonly child: ChildProcess; readonly done: Promise<Outcome>; stderr(): string };
@@ -67,13 +68,23 @@ export function article(seed: number, sentences = 14): string {
     "to see what the wind had done",
     "as people have always done",
   ];
+  const then = [
+    "which nobody in the street had expected",
+    "although the clock had not struck nine",
+    "so the dog followed at a distance",
+    "while smoke rose from the chimney",
+    "but the key was already lost",
+    "until the lamp went out again",
+    "and the bread was still warm",
+    "before snow closed the mountain road",
+    "because a letter had come from the coast",
+    "as soon as the bells were quiet",
+    "without saying a word to the miller",
+  ];
   const lines: string[] = [];
   for (let i = 0; i < sentences; i++) {
-    const pick = (list: readonly string[], salt: number) =>
-      list[(seed * 31 + i * 7 + salt * (i + seed)) % list.length]!;
-    lines.push(
-      `${pick(who, 3)} number ${seed * 100 + i} ${pick(did, 5)} ${pick(why, 2)}, and the whole village of place ${seed} talked about it for ${i + 2} days.`,
-    );
+    const pick = (list: readonly string[], salt: string) => list[hash32(seed, `${salt} ${i}`) % list.length]!;
+    lines.push(`${pick(who, "who")} ${pick(did, "did")} ${pick(why, "why")}, ${pick(then, "then")}.`);
   }
   const paragraphs = [];
   for (let i = 0; i < lines.length; i += 3) paragraphs.push(`<p>${lines.slice(i, i + 3).join(" ")}</p>`);

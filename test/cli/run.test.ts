@@ -43,7 +43,7 @@ test("a small crawl becomes documents, with statistics that conserve and an acco
     for await (const row of readTable(join(dir, "out", "documents", part))) documents.push(row);
   assert.equal(documents.length, stages.at(-1)!.out);
   assert.ok(documents.length > 0, "some stories are kept");
-  assert.match(String(documents[0]!["text"]), /village of place/);
+  assert.match(String(documents[0]!["text"]), /(baker|gardener|neighbour|teacher|sailor|carpenter|sister)/);
   assert.equal(documents[0]!["language"], "en");
 });
 
