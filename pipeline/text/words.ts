@@ -159,7 +159,7 @@ function joinSpecial(words: string[]): string[] {
     let found = text;
     for (let n = 2; n <= 4 && i + n <= words.length && text.length < 12; n++) {
       text += words[i + n - 1]!;
-      if (!isEmoticon(text) && !cutsOf(text)) continue;
+      if (!isEmoticon(text) && (/^\p{L}+$/u.test(text) || !cutsOf(text))) continue;
       best = n;
       found = text;
     }
