@@ -44,12 +44,17 @@ function collapseWhitespace(text: string): string {
 
 const number = /\p{Nd}+(?:[.,\u060c\u066b\u2396\u2397\u2398]\p{Nd}+)?/gu;
 
+const outer = /^ +| +$/g;
+
 export function normaliseText(text: string, normalisation: Normalisation): string {
   const lower = text.toLowerCase();
   if (normalisation === "fineweb@0.10")
-    return withoutMarks(collapseWhitespace(replaceSymbols(lower.replace(number, "0"), " "))).trim();
+    return withoutMarks(collapseWhitespace(replaceSymbols(lower.replace(number, "0"), " "))).replace(
+      outer,
+      "",
+    );
   const bare = withoutMarks(replaceSymbols(collapseWhitespace(lower), ""));
-  return bare.replace(/\p{Nd}+/gu, "0").replace(/^ +| +$/g, "");
+  return bare.replace(/\p{Nd}+/gu, "0").replace(outer, "");
 }
 
 const unspacedScripts =

@@ -226,7 +226,7 @@ export function createSigner(options: SignatureOptions): Signer {
   const tokens = (): string =>
     tokenCount === 0
       ? ""
-      : new TextDecoder().decode(
+      : new TextDecoder("utf-8", { ignoreBOM: true }).decode(
           bytes.slice(words32[startsFound / 4]!, words32[startsFound / 4 + tokenCount]! - 1),
         );
 
