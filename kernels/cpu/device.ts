@@ -195,13 +195,13 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
 
     attention({ out, lse, qkv, B, T, H, KV, D }) {
       const wide = Math.ceil(T / 8) * 8;
-      needScratch(128 + 4 * attentionRows + 4 * wide * D + 4 * attentionRows * wide);
+      needScratch(128 + 4 * attentionRows + 8 * wide * D + 4 * attentionRows * wide + 64);
       const parameters = [address(out), address(lse), address(qkv), B, T, H, KV, D, float(1 / Math.sqrt(D))];
       run("attention", B * H, parameters);
     },
     attentionBackward({ dqkv, dout, out, lse, qkv, B, T, H, KV, D }) {
       const wide = Math.ceil(T / 8) * 8;
-      needScratch(128 + 8 * wide * D + 8 * attentionRows * wide);
+      needScratch(128 + 20 * wide * D + 8 * attentionRows * D + 8 * attentionRows * wide + 64);
       run("attentionBackward", B * KV, [
         ...[address(dqkv), address(dout), address(out), address(lse), address(qkv)],
         ...[B, T, H, KV, D, float(1 / Math.sqrt(D))],

@@ -5,7 +5,7 @@
  */
 import { float, int, pointer, scratch } from "./control";
 import { ACCUMULATE, OVERWRITE, packPanel, putEdge, tileByColumns, tileByRows } from "./matmul";
-import { at, exp1, exp4, fma, log, max4, splat, sum4 } from "./simd";
+import { at, exp4, fma, log, max4, splat, sum4 } from "./simd";
 
 /** Query rows in a block. A multiple of 4. */
 const BLOCK: i32 = 32;
@@ -125,13 +125,24 @@ function packTransposed(from: usize, rowBytes: usize, T: i32, D: i32, to: usize)
   }
 }
 
-/** Softmax of the first `n` scores of a row times `scale`, zeros up to `width`; gives lse. The row becomes e^(s-max), its sum is stored. */
-function softmaxRow(row: usize, n: i32, width: i32, scale: f32, sumAt: usize): f32 {
-  let m = splat(-3e38);
+/** All ones in the lanes of a group of four that begins at `j` and lie before `n`. */
+// @ts-ignore: decorator
+@inline
+function before(n: i32, j: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(n - j));
+}
+
+/**
+ * Softmax of the first `n` scores of a row times `scale`; gives lse. The row becomes e^(s-max), zeros up to the next
+ * multiple of four; its sum is stored.
+ */
+function softmaxRow(row: usize, n: i32, scale: f32, sumAt: usize): f32 {
+  const least = splat(-3e38);
+  let m = least;
   let j = 0;
   for (; j + 4 <= n; j += 4) m = f32x4.pmax(m, v128.load(at(row, j)));
-  let top = max4(m);
-  for (; j < n; j++) top = max(top, load<f32>(at(row, j)));
+  if (j < n) m = f32x4.pmax(m, v128.bitselect(v128.load(at(row, j)), least, before(n, j)));
+  const top = max4(m);
   const shift = splat(-top * scale);
   const scales = splat(scale);
   let sums = splat(0);
@@ -140,13 +151,12 @@ function softmaxRow(row: usize, n: i32, width: i32, scale: f32, sumAt: usize): f
     v128.store(at(row, j), e);
     sums = f32x4.add(sums, e);
   }
-  let sum = sum4(sums);
-  for (; j < n; j++) {
-    const e = exp1(load<f32>(at(row, j)) * scale - top * scale);
-    store<f32>(at(row, j), e);
-    sum += e;
+  if (j < n) {
+    const e = v128.and(exp4(fma(v128.load(at(row, j)), scales, shift)), before(n, j));
+    v128.store(at(row, j), e);
+    sums = f32x4.add(sums, e);
   }
-  for (; j < width; j++) store<f32>(at(row, j), 0);
+  const sum = sum4(sums);
   store<f32>(sumAt, sum);
   return top * scale + <f32>log(<f64>sum);
 }
@@ -156,6 +166,17 @@ function scaleRow(row: usize, n: i32, factor: f32): void {
   let j = 0;
   for (; j + 4 <= n; j += 4) v128.store(at(row, j), f32x4.mul(v128.load(at(row, j)), factors));
   for (; j < n; j++) store<f32>(at(row, j), load<f32>(at(row, j)) * factor);
+}
+
+/** Rows of D floats, one after the other at `to`: neighbours in memory, where in qkv each row is on a page of its own. */
+function gather(from: usize, rowBytes: usize, rows: i32, D: i32, to: usize): void {
+  const bytes = (<usize>D) << 2;
+  for (let r = 0; r < rows; r++) memory.copy(to + <usize>r * bytes, from + <usize>r * rowBytes, bytes);
+}
+
+function scatter(from: usize, rows: i32, D: i32, to: usize, rowBytes: usize): void {
+  const bytes = (<usize>D) << 2;
+  for (let r = 0; r < rows; r++) memory.copy(to + <usize>r * rowBytes, from + <usize>r * bytes, bytes);
 }
 
 // @ts-ignore: decorator
@@ -184,9 +205,11 @@ export function attention(piece: i32): void {
   const edge = scratch();
   const sums = edge + 128;
   const keys = sums + 4 * BLOCK;
-  const scores = keys + <usize>(roundUp8(T) * D) * 4;
+  const values = keys + <usize>(roundUp8(T) * D) * 4;
+  const scores = values + <usize>(roundUp8(T) * D) * 4;
   const scoresRow = <usize>roundUp8(T) << 2;
   packTransposed(k, rowBytes, T, D, keys);
+  gather(v, rowBytes, T, D, values);
   for (let i = 0; i < T; i += BLOCK) {
     const rows = min(BLOCK, T - i);
     const known = i + rows;
@@ -194,17 +217,16 @@ export function attention(piece: i32): void {
     scoreRows(from, rowBytes, keys, i, rows, known, D, scores, scoresRow, edge);
     for (let r = 0; r < rows; r++) {
       const row = scores + <usize>r * scoresRow;
-      const width = min(known, (i + r + 4) & ~3);
-      store<f32>(at(lse, i + r), softmaxRow(row, i + r + 1, width, scale, at(sums, r)));
+      store<f32>(at(lse, i + r), softmaxRow(row, i + r + 1, scale, at(sums, r)));
     }
     const to = out + <usize>i * outRow;
-    mixRows(scores, scoresRow, v, rowBytes, i, rows, D, to, outRow, edge);
+    mixRows(scores, scoresRow, values, <usize>D << 2, i, rows, D, to, outRow, edge);
     for (let r = 0; r < rows; r++) scaleRow(to + <usize>r * outRow, D, 1 / load<f32>(at(sums, r)));
   }
 }
 
-/** P and dP of a row become P and dS: p = e^(s·scale - lse), ds = p·(dp - delta)·scale; zeros from n to width. */
-function gradientRow(p: usize, dp: usize, n: i32, width: i32, scale: f32, lse: f32, delta: f32): void {
+/** P and dP of a row become P and dS: p = e^(s·scale - lse), ds = p·(dp - delta)·scale; zeros up to the next multiple of four. */
+function gradientRow(p: usize, dp: usize, n: i32, scale: f32, lse: f32, delta: f32): void {
   const scales = splat(scale);
   const shift = splat(-lse);
   const deltas = splat(delta);
@@ -214,15 +236,12 @@ function gradientRow(p: usize, dp: usize, n: i32, width: i32, scale: f32, lse: f
     v128.store(at(p, j), e);
     v128.store(at(dp, j), f32x4.mul(f32x4.mul(e, f32x4.sub(v128.load(at(dp, j)), deltas)), scales));
   }
-  for (; j < n; j++) {
-    const e = exp1(load<f32>(at(p, j)) * scale - lse);
-    store<f32>(at(p, j), e);
-    store<f32>(at(dp, j), e * (load<f32>(at(dp, j)) - delta) * scale);
-  }
-  for (; j < width; j++) {
-    store<f32>(at(p, j), 0);
-    store<f32>(at(dp, j), 0);
-  }
+  if (j == n) return;
+  const seen = before(n, j);
+  const e = v128.and(exp4(fma(v128.load(at(p, j)), scales, shift)), seen);
+  v128.store(at(p, j), e);
+  const d = v128.and(f32x4.sub(v128.load(at(dp, j)), deltas), seen);
+  v128.store(at(dp, j), f32x4.mul(f32x4.mul(e, d), scales));
 }
 
 function dotRows(a: usize, b: usize, n: i32): f32 {
@@ -257,15 +276,20 @@ export function attentionBackward(piece: i32): void {
   const edge = scratch();
   const keys = edge + 128;
   const values = keys + <usize>(roundUp8(T) * D) * 4;
-  const p = values + <usize>(roundUp8(T) * D) * 4;
+  const size = <usize>(roundUp8(T) * D) * 4;
+  const keyRows = values + size;
+  const dkRows = keyRows + size;
+  const dvRows = dkRows + size;
+  const qBlock = dvRows + size;
+  const dBlock = qBlock + <usize>(BLOCK * D) * 4;
+  const p = dBlock + <usize>(BLOCK * D) * 4;
   const scoresRow = <usize>roundUp8(T) << 2;
   const dp = p + <usize>BLOCK * scoresRow;
+  const line4 = <usize>D << 2;
   packTransposed(k, rowBytes, T, D, keys);
   packTransposed(v, rowBytes, T, D, values);
-  for (let t = 0; t < T; t++) {
-    memory.fill(dk + <usize>t * rowBytes, 0, <usize>D << 2);
-    memory.fill(dv + <usize>t * rowBytes, 0, <usize>D << 2);
-  }
+  gather(k, rowBytes, T, D, keyRows);
+  memory.fill(dkRows, 0, 2 * size);
   const h0 = (shared * H + KV - 1) / KV;
   const h1 = ((shared + 1) * H + KV - 1) / KV;
   for (let h = h0; h < h1; h++) {
@@ -277,21 +301,22 @@ export function attentionBackward(piece: i32): void {
     for (let i = 0; i < T; i += BLOCK) {
       const rows = min(BLOCK, T - i);
       const known = i + rows;
-      const qi = q + <usize>i * rowBytes;
-      const di = dout + <usize>i * outRow;
-      scoreRows(qi, rowBytes, keys, i, rows, known, D, p, scoresRow, edge);
-      scoreRows(di, outRow, values, i, rows, known, D, dp, scoresRow, edge);
+      gather(q + <usize>i * rowBytes, rowBytes, rows, D, qBlock);
+      gather(dout + <usize>i * outRow, outRow, rows, D, dBlock);
+      scoreRows(qBlock, line4, keys, i, rows, known, D, p, scoresRow, edge);
+      scoreRows(dBlock, line4, values, i, rows, known, D, dp, scoresRow, edge);
       for (let r = 0; r < rows; r++) {
-        const delta = dotRows(di + <usize>r * outRow, out + <usize>(i + r) * outRow, D);
+        const delta = dotRows(dBlock + <usize>r * line4, out + <usize>(i + r) * outRow, D);
         const offset = <usize>r * scoresRow;
-        const width = min(known, (i + r + 4) & ~3);
-        gradientRow(p + offset, dp + offset, i + r + 1, width, scale, load<f32>(at(lse, i + r)), delta);
+        gradientRow(p + offset, dp + offset, i + r + 1, scale, load<f32>(at(lse, i + r)), delta);
       }
-      mixRows(dp, scoresRow, k, rowBytes, i, rows, D, dq + <usize>i * rowBytes, rowBytes, edge);
-      addTransposed(dp, scoresRow, qi, rowBytes, i, rows, D, dk, rowBytes, edge);
-      addTransposed(p, scoresRow, di, outRow, i, rows, D, dv, rowBytes, edge);
+      mixRows(dp, scoresRow, keyRows, line4, i, rows, D, dq + <usize>i * rowBytes, rowBytes, edge);
+      addTransposed(dp, scoresRow, qBlock, line4, i, rows, D, dkRows, line4, edge);
+      addTransposed(p, scoresRow, dBlock, line4, i, rows, D, dvRows, line4, edge);
     }
   }
+  scatter(dkRows, T, D, dk, rowBytes);
+  scatter(dvRows, T, D, dv, rowBytes);
 }
 
 /** Piece: one sequence. Copies the new keys and values to the cache. Parameters as attentionCached. */
@@ -332,7 +357,7 @@ export function attentionCached(piece: i32): void {
       store<f32>(at(weights, j), dotRows(q, k, D));
       k += cacheRow;
     }
-    softmaxRow(weights, known, known, float(11), scratch());
+    softmaxRow(weights, known, float(11), scratch());
     const factor: f32 = <f32>1 / load<f32>(scratch());
     const out = at(pointer(0), (b * T + t) * H * D + h * D);
     let d = 0;
