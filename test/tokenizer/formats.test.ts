@@ -112,9 +112,10 @@ test("a tokenizer.json of Hugging Face's own making gives the ids it gives there
   const encoder = createEncoder(vocabulary);
   assert.equal(vocabulary.endOfText, "<|endoftext|>");
   // It has no token for bytes it never saw and drops them from a text; ours refuses such a text.
-  const known = (page: string) => Buffer.from(page).every(byte => byteIds(vocabulary)[byte]! >= 0);
+  const idOf = byteIds(vocabulary);
+  const known = (page: string) => Buffer.from(page).every(byte => idOf[byte]! >= 0);
   const pages = c4Documents().slice(150, 300);
-  const absent = byteIds(vocabulary).findIndex((id, byte) => id < 0 && byte > 0xc1 && byte < 0xe0);
+  const absent = idOf.findIndex((id, byte) => id < 0 && byte > 0xc1 && byte < 0xe0);
   assert.throws(() => encoder.encodeBytes(Uint8Array.of(absent, 0x80)), /has no token/);
   assert.ok(pages.filter(known).length > 100);
   for (const page of pages.filter(known))
@@ -130,7 +131,7 @@ test("GPT-2's vocab.json and merges.txt give tiktoken's ids and round-trip", { s
   assert.deepEqual([...vocabulary.specials], [["<|endoftext|>", 50256]]);
   const encoder = createEncoder(vocabulary);
   const oracle = tiktoken.get_encoding("gpt2");
-  for (const text of [...c4Documents().slice(0, 100), ...fuzzedTexts(79, 500)])
+  for (const text of [...c4Documents().slice(0, 30), ...fuzzedTexts(79, 300)])
     assert.deepEqual([...encoder.encode(text)], [...oracle.encode_ordinary(text)]);
   oracle.free();
   const copy = folder();
@@ -151,7 +152,7 @@ test("Llama 3's ranks load, hold tokens no merge makes, and save as a tokenizer.
   assert.ok(vocabulary.merges.length / 3 <= 128000 - 256);
   const encoder = createEncoder(vocabulary);
   const theirs = tokenizers.Tokenizer.fromString(writeTokenizerJson(vocabulary));
-  for (const text of [...c4Documents().slice(0, 60), ...fuzzedTexts(80, 300).filter(Boolean), " soubor"])
+  for (const text of [...c4Documents().slice(0, 20), ...fuzzedTexts(80, 200).filter(Boolean), " soubor"])
     assert.deepEqual([...encoder.encode(text)], (await theirs.encode(text)).getIds());
 });
 
