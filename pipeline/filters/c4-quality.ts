@@ -6,8 +6,7 @@
  */
 import { flag, integer, type Options, switchable, type Values } from "../../lib/options.ts";
 import type { Rejection, Stage } from "../stage.ts";
-import { codePoints } from "../text/characters.ts";
-import { splitLines, splitWhitespace, strip } from "../text/lines.ts";
+import { measureWords, splitLines, strip } from "../text/lines.ts";
 import { countSentences } from "../text/sentences.ts";
 
 const options = {
@@ -45,14 +44,12 @@ export type C4Measures = Readonly<Record<(typeof measureNames)[number], number>>
 
 const citation = /\[\p{Nd}*\]|\[edit\]|\[citation needed\]/gu;
 const terminals = [".", "?", "!", '"', "'"];
-const policies = [
-  "terms of use",
-  "privacy policy",
-  "cookie policy",
-  "uses cookies",
-  "use of cookies",
-  "use cookies",
-];
+const cookiePolicies = ["cookie policy", "uses cookies", "use of cookies", "use cookies"];
+
+function isPolicy(lower: string): boolean {
+  if (lower.includes("terms of use") || lower.includes("privacy policy")) return true;
+  return lower.includes("cookie") && cookiePolicies.some(policy => lower.includes(policy));
+}
 
 export type LineFate = "kept" | "long-word" | "no-terminal-punct" | "few-words" | "javascript" | "policy";
 
@@ -62,23 +59,21 @@ export function judgeLine(
   values: Values<typeof options>,
 ): { readonly fate: LineFate; readonly line: string; readonly lorem: boolean; readonly curly: boolean } {
   const stripped = strip(raw);
-  const words = splitWhitespace(stripped);
+  const words = measureWords(stripped);
   const dropped = (fate: LineFate, lorem = false) => ({ fate, line: stripped, lorem, curly: false });
   const { maxWordLength, minWordsPerLine } = values;
-  if (maxWordLength !== null && words.some(word => codePoints(word) > maxWordLength))
-    return dropped("long-word");
-  const line = values.removeCitations ? stripped.replace(citation, "") : stripped;
+  if (maxWordLength !== null && words.longest > maxWordLength) return dropped("long-word");
+  const line = values.removeCitations && stripped.includes("[") ? stripped.replace(citation, "") : stripped;
   if (values.filterNoTerminalPunct) {
     const ends = terminals.includes(line.slice(-1)) && !line.endsWith("...");
     if (!ends) return dropped("no-terminal-punct");
   }
-  if (minWordsPerLine !== null && words.length < minWordsPerLine) return dropped("few-words");
+  if (minWordsPerLine !== null && words.count < minWordsPerLine) return dropped("few-words");
   const lower = line.toLowerCase();
   const lorem = lower.includes("lorem ipsum");
   if (values.filterJavascript && lower.includes("javascript")) return dropped("javascript", lorem);
   const curly = line.includes("{");
-  if (values.filterPolicy && policies.some(policy => lower.includes(policy)))
-    return { fate: "policy", line, lorem, curly };
+  if (values.filterPolicy && isPolicy(lower)) return { fate: "policy", line, lorem, curly };
   return { fate: "kept", line, lorem, curly };
 }
 

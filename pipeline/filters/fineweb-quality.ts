@@ -8,7 +8,7 @@ import { filter, type Rejection } from "../stage.ts";
 import { codePoints, isTerminal } from "../text/characters.ts";
 import { countOf, strip } from "../text/lines.ts";
 import { duplicates, ratio } from "../text/n-grams.ts";
-import { splitWords } from "../text/words.ts";
+import { countWords } from "../text/words.ts";
 
 const options = {
   minPunctuatedLines: switchable(
@@ -72,7 +72,7 @@ export function measureFinewebQuality(
     punctuated_lines: ratio(lines.filter(line => endsSentence(line, lineEnds)).length, lines.length),
     short_lines: ratio(lines.filter(line => codePoints(line) <= shortLineLength).length, lines.length),
     duplicate_line_chars: ratio(duplicates(filled).characters, codePoints(text) - countOf(text, "\n")),
-    newlines_per_word: ratio(newlines, splitWords(text).length),
+    newlines_per_word: ratio(newlines, countWords(text)),
   };
 }
 

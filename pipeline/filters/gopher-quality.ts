@@ -68,8 +68,6 @@ const reasons = [
   "too-few-stop-words",
 ] as const;
 
-const hasLetter = (word: string) => some(word, isLetter);
-
 function some(word: string, test: (point: number) => boolean): boolean {
   for (let i = 0; i < word.length; i++) {
     const point = word.codePointAt(i)!;
@@ -77,6 +75,12 @@ function some(word: string, test: (point: number) => boolean): boolean {
     if (point > 0xffff) i++;
   }
   return false;
+}
+
+/** Whether the word begins with an ASCII letter, as nearly all do: it has a letter then and is more than symbols. */
+function beginsPlainly(word: string): boolean {
+  const unit = word.charCodeAt(0) | 0x20;
+  return unit >= 0x61 && unit <= 0x7a;
 }
 
 /** The measures of one text. Shares of a text without words or lines are 0. */
@@ -96,13 +100,16 @@ export function measureQuality(
   let characters = 0;
   let alphabetic = 0;
   let occurrences = 0;
+  const shortest = Math.min(...stopWords.map(word => word.length));
+  const longest = Math.max(...stopWords.map(word => word.length));
   for (const word of all) {
-    if (hasLetter(word)) alphabetic++;
-    if (some(word, notSymbol)) {
+    const plain = beginsPlainly(word);
+    if (plain || some(word, isLetter)) alphabetic++;
+    if (plain || some(word, notSymbol)) {
       real++;
       characters += codePoints(word);
     }
-    if (stops.has(word)) {
+    if (word.length >= shortest && word.length <= longest && stops.has(word)) {
       occurrences++;
       found.add(word);
     }

@@ -69,6 +69,25 @@ export function splitWhitespace(text: string): string[] {
   return pieces;
 }
 
+/** How many pieces `splitWhitespace` gives, and the code points of the longest. */
+export function measureWords(text: string): { readonly count: number; readonly longest: number } {
+  let count = 0;
+  let longest = 0;
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit <= 0x20 || unit >= 0x85 ? isWhitespace(unit) : false) {
+      length = 0;
+      continue;
+    }
+    if (length === 0) count++;
+    const isSecondHalf = (unit & 0xfc00) === 0xdc00 && (text.charCodeAt(i - 1) & 0xfc00) === 0xd800;
+    if (!isSecondHalf) length++;
+    if (length > longest) longest = length;
+  }
+  return { count, longest };
+}
+
 /** How often `part` occurs, occurrences not overlapping. */
 export function countOf(text: string, part: string): number {
   let n = 0;

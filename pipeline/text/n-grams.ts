@@ -24,6 +24,28 @@ function inverseOf(odd: number): number {
   return x;
 }
 
+/** base^i and base^-i modulo 2^32. */
+let powers = Int32Array.of(1);
+let inverses = Int32Array.of(1);
+
+function growPowers(n: number): void {
+  if (n < powers.length) return;
+  const size = Math.max(1 << 14, 2 ** Math.ceil(Math.log2(n + 1)));
+  powers = new Int32Array(size);
+  inverses = new Int32Array(size);
+  powers[0] = inverses[0] = 1;
+  for (let i = 1; i < size; i++) {
+    powers[i] = Math.imul(powers[i - 1]!, base);
+    inverses[i] = Math.imul(inverses[i - 1]!, inverse);
+  }
+}
+
+function pointStarts(words: readonly string[]): Int32Array {
+  const starts = new Int32Array(words.length + 1);
+  for (let i = 0; i < words.length; i++) starts[i + 1] = starts[i]! + codePoints(words[i]!);
+  return starts;
+}
+
 let slots = new Int32Array(1024);
 
 /** An emptied hash table with room for `n` entries at half load. */
@@ -38,32 +60,23 @@ function emptySlots(n: number): Int32Array {
 export function nGrams(words: readonly string[]): NGrams {
   const count = words.length;
   const text = words.join("");
+  const units = text.length;
+  growPowers(units);
   /** Start of each word in the joined text, in UTF-16 units and in code points. */
   const unitAt = new Int32Array(count + 1);
-  const pointAt = new Int32Array(count + 1);
-  /** Hash of everything before a word, and what moves a difference of two such hashes to the origin. */
+  /** Hash of everything before a word. */
   const hashAt = new Int32Array(count + 1);
-  const shiftAt = new Int32Array(count + 1);
-  let power = 1;
-  let shift = 1;
   let hash = 0;
-  shiftAt[0] = 1;
   for (let i = 0, unit = 0; i < count; i++) {
-    const word = words[i]!;
-    for (let k = 0; k < word.length; k++) {
-      hash = (hash + Math.imul(word.charCodeAt(k) + 1, power)) | 0;
-      power = Math.imul(power, base);
-      shift = Math.imul(shift, inverse);
-    }
-    unit += word.length;
-    unitAt[i + 1] = unit;
-    pointAt[i + 1] = pointAt[i]! + codePoints(word);
+    const end = unit + words[i]!.length;
+    for (; unit < end; unit++) hash = (hash + Math.imul(text.charCodeAt(unit) + 1, powers[unit]!)) | 0;
+    unitAt[i + 1] = end;
     hashAt[i + 1] = hash;
-    shiftAt[i + 1] = shift;
   }
+  const pointAt = /[\ud800-\udfff]/.test(text) ? pointStarts(words) : unitAt;
 
   const hashOf = (i: number, n: number): number => {
-    let h = Math.imul(hashAt[i + n]! - hashAt[i]!, shiftAt[i]!);
+    let h = Math.imul(hashAt[i + n]! - hashAt[i]!, inverses[unitAt[i]!]!);
     h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
     return h ^ (h >>> 13);
   };

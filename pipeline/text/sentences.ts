@@ -4,26 +4,34 @@
  * "3.50" and "Dr." end nothing, and a closing quote belongs to the sentence before it.
  */
 import { isTerminal } from "./characters.ts";
-import { isPunctuationWord, splitWords } from "./words.ts";
+import { isPunctuationWord, visitChunks } from "./words.ts";
 
 function isTerminalWord(word: string): boolean {
   const point = word.codePointAt(0)!;
   return word.length === (point > 0xffff ? 2 : 1) && isTerminal(point);
 }
 
-/** Number of sentences in `words`; 0 where there are none. */
-export function sentencesIn(words: readonly string[]): number {
-  if (words.length === 0) return 0;
-  let sentences = 1;
-  let ended = false;
-  for (const word of words) {
-    if (isTerminalWord(word)) ended = true;
-    else if (ended && !isPunctuationWord(word)) {
-      sentences++;
+/** Number of sentences in a text; 0 where there is no word. */
+export function countSentences(text: string): number {
+  let sentences = 0;
+  let ended = true;
+  visitChunks(text, words => {
+    if (words === null) {
+      if (ended) sentences++;
       ended = false;
+      return;
     }
-  }
+    for (const word of words) {
+      if (sentences === 0) {
+        sentences = 1;
+        ended = false;
+      }
+      if (isTerminalWord(word)) ended = true;
+      else if (ended && !isPunctuationWord(word)) {
+        sentences++;
+        ended = false;
+      }
+    }
+  });
   return sentences;
 }
-
-export const countSentences = (text: string): number => sentencesIn(splitWords(text));

@@ -145,3 +145,8 @@ const emoticons = new Set(
 
 /** Whether a run of signs is an emoticon, which stays one word. */
 export const isEmoticon = (text: string): boolean => emoticons.has(text);
+
+/** Special words of ASCII letters only, such as cannot and dont. */
+export const plainSpecialWords = (): string[] => [...special.keys()].filter(word => /^[a-z]+$/i.test(word));
+
+export const longestPlainSpecial = Math.max(...plainSpecialWords().map(word => word.length));

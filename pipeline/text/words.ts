@@ -7,7 +7,7 @@
  * test/pipeline/text/oracle.test.ts.
  */
 import { isDigit, isIcon, isLetter, isLower, isPunctuation, isUpper, isWhitespace } from "./characters.ts";
-import { cutsOf, isEmoticon } from "./special-words.ts";
+import { cutsOf, isEmoticon, longestPlainSpecial, plainSpecialWords } from "./special-words.ts";
 
 const brackets = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪";
 const quotes = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧";
@@ -225,6 +225,72 @@ function wordsOfChunk(chunk: string): readonly string[] {
   return words;
 }
 
+/** Bits of hashes of the special words that are letters only; a chunk whose hash is not there is plain. */
+const specialHashes = new Uint32Array(512);
+for (const word of plainSpecialWords()) {
+  const hash = hashOf(word);
+  specialHashes[(hash >>> 5) & 511]! |= 1 << (hash & 31);
+}
+
+function hashOf(word: string): number {
+  let hash = 0;
+  for (let i = 0; i < word.length; i++) hash = (Math.imul(hash, 31) + word.charCodeAt(i)) | 0;
+  return mixed(hash);
+}
+
+function mixed(hash: number): number {
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return hash ^ (hash >>> 12);
+}
+
+/** ASCII: 1 letter, 2 digit, 3 whitespace, 0 anything else. */
+const ascii = Uint8Array.from({ length: 128 }, (_, unit) => {
+  if (isWhitespace(unit)) return 3;
+  if (unit >= 0x30 && unit <= 0x39) return 2;
+  return isLetter(unit) ? 1 : 0;
+});
+
+/** The chunk that `nextChunk` found; module-wide because an object for each of 1,500 chunks a page costs more than the split. */
+let chunkStart = 0;
+let chunkEnd = 0;
+/** Whether it is one word whatever it says: ASCII letters only or digits only, and not special. */
+let chunkPlain = false;
+
+/** Finds the next run without whitespace from `from` on; false where there is none. */
+function nextChunk(text: string, from: number): boolean {
+  const { length } = text;
+  let i = from;
+  for (; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 128 ? ascii[unit] !== 3 : !isWhitespace(unit)) break;
+  }
+  if (i === length) return false;
+  chunkStart = i;
+  let hash = 0;
+  let kinds = 0;
+  for (; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 128) {
+      const kind = ascii[unit]!;
+      if (kind === 3) break;
+      kinds |= kind === 0 ? 4 : kind;
+      hash = (Math.imul(hash, 31) + unit) | 0;
+    } else {
+      if (isWhitespace(unit)) break;
+      kinds = 4;
+    }
+  }
+  chunkEnd = i;
+  chunkPlain = kinds === 2;
+  if (kinds === 1) {
+    hash = mixed(hash);
+    chunkPlain =
+      i - chunkStart > longestPlainSpecial ||
+      ((specialHashes[(hash >>> 5) & 511]! >>> (hash & 31)) & 1) === 0;
+  }
+  return true;
+}
+
 let lastText = "";
 let lastWords: readonly string[] = [];
 
@@ -232,18 +298,31 @@ let lastWords: readonly string[] = [];
 export function splitWords(text: string): readonly string[] {
   if (text === lastText) return lastWords;
   const words: string[] = [];
-  let start = -1;
-  for (let i = 0; i <= text.length; i++) {
-    if (i < text.length && !isWhitespace(text.charCodeAt(i))) {
-      if (start < 0) start = i;
-    } else if (start >= 0) {
-      for (const word of wordsOfChunk(text.slice(start, i))) words.push(word);
-      start = -1;
-    }
+  for (let at = 0; nextChunk(text, at); at = chunkEnd) {
+    const chunk = text.slice(chunkStart, chunkEnd);
+    if (chunkPlain) words.push(chunk);
+    else for (const word of wordsOfChunk(chunk)) words.push(word);
   }
   lastText = text;
   lastWords = words;
   return words;
+}
+
+/** As many as `splitWords` gives, without making them. */
+export function countWords(text: string): number {
+  if (text === lastText) return lastWords.length;
+  let count = 0;
+  for (let at = 0; nextChunk(text, at); at = chunkEnd)
+    count += chunkPlain ? 1 : wordsOfChunk(text.slice(chunkStart, chunkEnd)).length;
+  return count;
+}
+
+/** Calls `visit` with the words of each chunk, null for a chunk that is one plain word of letters or digits. */
+export function visitChunks(text: string, visit: (words: readonly string[] | null) => void): void {
+  for (let at = 0; nextChunk(text, at); ) {
+    at = chunkEnd;
+    visit(chunkPlain ? null : wordsOfChunk(text.slice(chunkStart, chunkEnd)));
+  }
 }
 
 /** Whether a word consists of punctuation marks only (general category P). */
