@@ -79,6 +79,16 @@ function userinfoStart(text: string, sign: number, least: number): number {
   return /^[^\s/?#@<>"'[\]]*$/.test(user) && user.includes(":") && user.length > 1 ? from + slashes + 3 : -1;
 }
 
+/** The last @ of the authority that goes on after the one at `sign`: a password may hold some. */
+function lastSign(text: string, sign: number): number {
+  let last = sign;
+  for (let i = sign + 1; i < text.length && i - sign <= longestDomain; i++) {
+    if (/[\s/?#<>"']/.test(text[i]!)) break;
+    if (text.charCodeAt(i) === at) last = i;
+  }
+  return last;
+}
+
 export type EmailFinds = { readonly emails: readonly Span[]; readonly passwords: readonly Span[] };
 
 /** Emails, and `user:password@` of addresses with the @ included. */
@@ -90,8 +100,8 @@ export function findEmails(text: string): EmailFinds {
     if (sign < least) continue;
     const userinfo = userinfoStart(text, sign, least);
     if (userinfo >= 0) {
-      passwords.push({ start: userinfo, end: sign + 1 });
-      least = sign + 1;
+      least = lastSign(text, sign) + 1;
+      passwords.push({ start: userinfo, end: least });
       continue;
     }
     let end = domainEnd(text, sign + 1);

@@ -83,7 +83,7 @@ function isPublic6(groups: readonly number[], shortened: boolean): boolean {
 }
 
 const announces =
-  /(?:^|[^\p{L}\p{N}])(?:versions?|ver|v|release|rel|rev|revision|build|firmware|update|patch|sections?|sec|chapter|clause|paragraph|article|appendix|annex|figure|fig|table|step|item|oid|§{1,2})[\s.:#_-]{0,3}$/iu;
+  /(?:^|[^\p{L}\p{N}])(?:versions?|ver|v|release|rel|rev|revision|build|firmware|update|patch|sections?|sec|chapter|clause|paragraph|article|appendix|annex|figure|fig|table|step|item|oid|§{1,2})[\s.:#_"'-]{0,3}$/iu;
 
 /** Whether the number at `start` is announced as a version or the like. */
 function isNumbering(text: string, start: number): boolean {
@@ -96,7 +96,9 @@ function standsAlone(text: string, start: number, end: number): boolean {
   const before = start > 0 ? text.charCodeAt(start - 1) : 0x20;
   const after = end < text.length ? text.charCodeAt(end) : 0x20;
   if (before === 0x2e || isWordCharacter(before)) return false;
-  if (before === 0x2d && start > 1 && isLetter(text.charCodeAt(start - 2))) return false;
+  // "package-4.3.2.1", "nginx/1.9.7.1", "17.0.4.1-lib".
+  if ((before === 0x2d || before === 0x2f) && start > 1 && isLetter(text.charCodeAt(start - 2))) return false;
+  if (after === 0x2d && isLetter(text.charCodeAt(end + 1) || 0x20)) return false;
   if (isWordCharacter(after)) return false;
   return !(after === 0x2e && (isDigitAt(text, end + 1) || isLetter(text.charCodeAt(end + 1) || 0x20)));
 }

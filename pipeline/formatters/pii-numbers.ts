@@ -89,7 +89,8 @@ export function findCards(text: string): Span[] {
     const end = start + match[0].length;
     const before = text[start - 1];
     const after = text.slice(end, end + 2);
-    if (!free(text, start, end) || before === "." || before === "-" || /^[.-]\d/.test(after)) continue;
+    if (!free(text, start, end) || /[-./=]/.test(before ?? " ") || /^[.-]\d/.test(after)) continue;
+    if (match[0].includes(" ") && match[0].includes("-")) continue;
     const digits = match[0].replace(/[ -]/g, "");
     if (/^(\d)\1*$/.test(digits)) continue;
     if (
@@ -129,6 +130,7 @@ export function findPhones(text: string): Span[] {
     if (!free(text, start, end) || /^[-.]\d/.test(text.slice(end, end + 2))) continue;
     if (/[\d.$€£]/.test(text[start - 1] ?? " ")) continue;
     const number = match[0].replace(/[ ]?(?:x|ext\.?)[ ]?\d{1,5}$/i, "");
+    if (/\d{4}-\d{2}-\d{2}/.test(number)) continue;
     const digits = number.replace(/\D/g, "").length;
     const international = /^(?:\+|00)[1-9]/.test(number) && digits >= 8 && digits <= 17;
     const found =
