@@ -38,6 +38,7 @@ const XMP = tagOf.xmp;
 const LISTING = tagOf.listing;
 const PLAINTEXT = tagOf.plaintext;
 const TEMPLATE = tagOf.template;
+const NOSCRIPT = tagOf.noscript;
 
 const SKIPPED = 1;
 const ROW = 2;
@@ -67,7 +68,11 @@ function isOneLine(tree: Tree, row: number): boolean {
   return true;
 }
 
-export function cutBlocks(tree: Tree, names: Names): Blocks {
+/**
+ * `withoutScripts`: as a reader without JavaScript sees the page, with what stands in `<noscript>`. Pages that build
+ * themselves in the browser have their text there or nowhere.
+ */
+export function cutBlocks(tree: Tree, names: Names, withoutScripts = false): Blocks {
   const { count, tag, parent } = tree;
   const state = new Uint8Array(count);
   const home = new Int32Array(count);
@@ -125,7 +130,10 @@ export function cutBlocks(tree: Tree, names: Names): Blocks {
     }
     let own = above;
     if (isInvisible[kind] || isControl[kind]) {
-      if (kind !== TEMPLATE || attribute(tree, node, attributeOf.shadowrootmode) === null) own |= SKIPPED;
+      if (kind === NOSCRIPT && withoutScripts) {
+        // Shown.
+      } else if (kind !== TEMPLATE || attribute(tree, node, attributeOf.shadowrootmode) === null)
+        own |= SKIPPED;
     }
     if (names.hidden[node]) own |= HIDDEN;
     if (kind === PRE || kind === XMP || kind === LISTING || kind === PLAINTEXT) own |= KEEPS_SPACE;

@@ -3,7 +3,7 @@ import { cutBlocks } from "./blocks.ts";
 import type { Engine } from "./extraction.ts";
 import { parseHtml } from "./html.ts";
 import { readLinkedData } from "./json-ld.ts";
-import { readMetadata } from "./metadata.ts";
+import { extractionOf, readMetadata } from "./metadata.ts";
 import { readNames } from "./naming.ts";
 import { renderBlocks } from "./render.ts";
 
@@ -11,6 +11,6 @@ export const fullText: Engine = (html, url, options) => {
   const tree = parseHtml(html, options.limits);
   const blocks = cutBlocks(tree, readNames(tree));
   const keep = blocks.hidden.map(hidden => 1 - hidden);
-  const { kind: _, ...metadata } = readMetadata(tree, readLinkedData(tree), url);
-  return { text: renderBlocks(tree, blocks, keep), ...metadata, cut: tree.cut };
+  const metadata = readMetadata(tree, readLinkedData(tree), url);
+  return extractionOf(renderBlocks(tree, blocks, keep), metadata, tree.cut);
 };

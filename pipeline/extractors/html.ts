@@ -31,6 +31,8 @@ export type Limits = {
   readonly maxNodes: number;
   /** Open elements. Deeper ones are kept as empty elements and their content moves up to the last that fits. */
   readonly maxDepth: number;
+  /** Reads inline drawings element by element, as a DOM does, and does not skip over them. */
+  readonly drawings?: boolean;
 };
 
 /** Text that follows white space that was left out of the tree. */
@@ -89,6 +91,7 @@ const BR = tagOf.br;
 const PRE = tagOf.pre;
 const SVG = tagOf.svg;
 const TABLE = tagOf.table;
+const NOSCRIPT = tagOf.noscript;
 const OPTION = tagOf.option;
 const OPTGROUP = tagOf.optgroup;
 const SELECT = tagOf.select;
@@ -123,7 +126,7 @@ function endTagOf(source: string, name: string, from: number): number {
 /** The tree of a page. Never throws; the same source and limits give the same tree. */
 export function parseHtml(source: string, limits: Limits): Tree {
   const length = source.length;
-  const { maxNodes, maxDepth } = limits;
+  const { maxNodes, maxDepth, drawings = false } = limits;
 
   let capacity = Math.min(maxNodes, 1024 + (length >> 4)) + 1;
   let tag = new Uint8Array(capacity);
@@ -334,7 +337,7 @@ export function parseHtml(source: string, limits: Limits): Tree {
       return;
     }
     if (textFrom === stop) return;
-    if (lastOpen[HEAD] >= 0 && start < stop) popTo(lastOpen[HEAD]);
+    if (lastOpen[HEAD] >= 0 && start < stop && lastOpen[NOSCRIPT] < 0) popTo(lastOpen[HEAD]);
     addText(textFrom, stop);
   };
 
@@ -475,7 +478,7 @@ export function parseHtml(source: string, limits: Limits): Tree {
       break;
     }
 
-    if (lastOpen[HEAD] >= 0 && !inHead[kind]) popTo(lastOpen[HEAD]);
+    if (lastOpen[HEAD] >= 0 && !inHead[kind] && lastOpen[NOSCRIPT] < 0) popTo(lastOpen[HEAD]);
     if ((kind === HTML || kind === BODY || kind === HEAD) && (lastOpen[kind] >= 0 || lastOpen[BODY] >= 0)) {
       attributes = attributesBefore;
       continue;
@@ -504,7 +507,8 @@ export function parseHtml(source: string, limits: Limits): Tree {
       at = textFrom = stop < 0 ? length : stop + 1;
       continue;
     }
-    if (kind === SVG) {
+    if (lastOpen[SVG] >= 0 && source.charCodeAt(at - 2) === 47) continue;
+    if (kind === SVG && !drawings) {
       if (source.charCodeAt(at - 2) === 47) continue;
       const stop = endOfDrawing(at);
       if (stop >= 0) at = textFrom = stop;

@@ -9,6 +9,8 @@ export type LinkedData = {
   /** Every `@type` of the top objects and of what stands in their `@graph` or `mainEntity`, in order. */
   readonly types: readonly string[];
   readonly headline: string | null;
+  /** The first `description`, as written. */
+  readonly description: string | null;
   readonly datePublished: string | null;
   /** The longest `articleBody`, or `text` of a posting, as written: it may hold HTML. */
   readonly body: string | null;
@@ -22,6 +24,7 @@ const MOST_OBJECTS = 2_000;
 export function readLinkedData(tree: Tree): LinkedData {
   const types: string[] = [];
   let headline: string | null = null;
+  let description: string | null = null;
   let datePublished: string | null = null;
   let body: string | null = null;
   let left = MOST_JSON;
@@ -37,6 +40,7 @@ export function readLinkedData(tree: Tree): LinkedData {
     const type = object["@type"];
     for (const name of Array.isArray(type) ? type : [type]) if (typeof name === "string") types.push(name);
     if (typeof object["headline"] === "string") headline ??= object["headline"];
+    if (typeof object["description"] === "string") description ??= object["description"];
     if (typeof object["datePublished"] === "string") datePublished ??= object["datePublished"];
     for (const text of [object["articleBody"], /Posting$/.test(String(type)) ? object["text"] : null]) {
       if (typeof text === "string" && text.length > (body?.length ?? 0)) body = text;
@@ -59,5 +63,5 @@ export function readLinkedData(tree: Tree): LinkedData {
       // Not JSON: the page's own mistake, and common.
     }
   }
-  return { types, headline, datePublished, body };
+  return { types, headline, description, datePublished, body };
 }

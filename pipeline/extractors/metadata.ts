@@ -2,7 +2,9 @@
  * What a page says of itself: title, language, date of publication, canonical address. The first source that answers
  * wins, in the order given in each function. Knows nothing of the text that is kept.
  */
+
 import { decodeReferences } from "./entities.ts";
+import type { Extraction } from "./extraction.ts";
 import { attribute, attributeOf, type Tree } from "./html.ts";
 import type { LinkedData } from "./json-ld.ts";
 import { foldSpace } from "./render.ts";
@@ -13,6 +15,8 @@ export type Metadata = {
   readonly language: string | null;
   readonly date: string | null;
   readonly canonical: string | null;
+  /** What the page gives search engines as its summary. */
+  readonly description: string | null;
   /** `og:type`, lower case. */
   readonly kind: string | null;
 };
@@ -77,6 +81,7 @@ export function readMetadata(tree: Tree, linked: LinkedData, url: string | null)
   let timeDate: string | null = null;
   let canonical: string | null = null;
   let kind: string | null = null;
+  let description: string | null = null;
 
   for (let node = 0; node < count; node++) {
     const name = tag[node];
@@ -94,6 +99,8 @@ export function readMetadata(tree: Tree, linked: LinkedData, url: string | null)
       if (lower === "og:title") openGraphTitle ??= tidy(attribute(tree, node, attributeOf.content));
       else if (lower === "og:type")
         kind ??= tidy(attribute(tree, node, attributeOf.content))?.toLowerCase() ?? null;
+      else if (lower === "description" || lower === "og:description")
+        description ??= tidy(attribute(tree, node, attributeOf.content));
       else if (dateNames.has(lower) && date === null) {
         const value = tidy(attribute(tree, node, attributeOf.content));
         if (isDate(value)) date = value;
@@ -117,6 +124,13 @@ export function readMetadata(tree: Tree, linked: LinkedData, url: string | null)
     language,
     date: date ?? (isDate(linkedDate) ? linkedDate : isDate(timeDate) ? timeDate : null),
     canonical,
+    description,
     kind,
   };
+}
+
+/** An engine's result: its text with what the page says of itself. */
+export function extractionOf(text: string, metadata: Metadata, cut: boolean): Extraction {
+  const { title, language, date, canonical } = metadata;
+  return { text, title, language, date, canonical, cut };
 }

@@ -16,7 +16,7 @@ const groups: Readonly<Record<string, string>> = {
   description:
     "desc description details detail spec specs specification specifications overview features feature about",
   title: "title headline heading subtitle subheading hed titles headlines subhead subheadline name",
-  summary: "summary lead lede standfirst intro introduction excerpt abstract dek teaser preamble snippet",
+  summary: "summary lead lede standfirst intro introduction excerpt abstract dek preamble",
   byline:
     "author authors byline bio writer dateline date time timestamp published posted updated meta postmeta",
   comment: "comment comments commentlist respond reply replies discussion discuss feedback commenting",

@@ -11,7 +11,7 @@ import { fullText } from "./full-text.ts";
 import { parseHtml } from "./html.ts";
 import { readLinkedData } from "./json-ld.ts";
 import { mainContent } from "./main-content.ts";
-import { readMetadata } from "./metadata.ts";
+import { extractionOf, readMetadata } from "./metadata.ts";
 
 /** Limits under which the library stays under about 3 s a page. */
 export const readabilityLimits = {
@@ -28,7 +28,8 @@ export const readabilityLimits = {
 /** Why a page is not given to the library, or null. */
 export function refusal(html: string): string | null {
   if (html.length > readabilityLimits.chars) return "chars";
-  const tree = parseHtml(html, { maxNodes: readabilityLimits.nodes, maxDepth: readabilityLimits.depth });
+  const { nodes, depth } = readabilityLimits;
+  const tree = parseHtml(html, { maxNodes: nodes, maxDepth: depth, drawings: true });
   if (tree.cut) return "nodes";
   if (tree.tooDeep > 0) return "depth";
   if (tree.unclosed > readabilityLimits.unclosed) return "unclosed";
@@ -53,6 +54,5 @@ export const readability: Engine = (html, url, options) => {
   const text = article === null ? "" : fullText(article, url, options).text;
   if (text === "") return mainContent(html, url, options);
   const tree = parseHtml(html, options.limits);
-  const { kind: _, ...metadata } = readMetadata(tree, readLinkedData(tree), url);
-  return { text, ...metadata, cut: tree.cut };
+  return extractionOf(text, readMetadata(tree, readLinkedData(tree), url), tree.cut);
 };

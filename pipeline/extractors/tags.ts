@@ -82,7 +82,7 @@ function mask(list: string): Uint8Array {
 export const isVoid = mask("area base br col embed frame hr img input link meta param source track wbr");
 
 /** Elements whose content is characters up to their own end tag. */
-export const isRawText = mask("script style textarea title noscript iframe noembed noframes xmp");
+export const isRawText = mask("script style textarea title iframe noembed noframes xmp");
 
 /** Elements that stand on lines of their own. */
 export const isBlock = mask(
@@ -102,7 +102,7 @@ export const closesParagraph = mask(
 );
 
 /** Elements beyond which an end tag does not look for its start tag. */
-export const isBoundary = mask("html table td th caption object applet marquee template button");
+export const isBoundary = mask("html table td th caption object applet marquee template button noscript");
 
 /** Inline elements whose end tag may come before that of a block inside them. */
 export const isFormatting = mask("a b big code em font i nobr s small strike strong tt u");
