@@ -208,7 +208,8 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
       ]);
     },
     attentionCached({ out, qkv, kcache, vcache, B, T, H, KV, D, position, maxT }) {
-      needScratch(128 + 4 * (position + T + 4));
+      const wide = Math.ceil((position + T) / 8) * 8;
+      needScratch(128 + 4 * attentionRows + 8 * wide * D + 4 * (attentionRows + 1) * wide + 64);
       const parameters = [
         ...[address(out), address(qkv), address(kcache), address(vcache), B, T, H, KV, D, position, maxT],
         float(1 / Math.sqrt(D)),

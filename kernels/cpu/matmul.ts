@@ -24,7 +24,7 @@ const rowsOfPiece = 64;
 const columnsOfPiece = 512;
 const panelsOfPacking = 16;
 /** Up to here reading B once is what costs, and packing it would cost more than it gives. */
-const fewRows = 4;
+const fewRows = 32;
 
 const [bias, accumulate] = [1, 2];
 const roundUp8 = (n: number) => Math.ceil(n / 8) * 8;

@@ -332,6 +332,36 @@ export function appendCache(b: i32): void {
   }
 }
 
+/** Many new positions at once, as when a prompt is read: the blocks of `attention`, with keys and values of the cache. */
+function attendMany(q: usize, rowBytes: usize, k: usize, v: usize, cacheRow: usize, out: usize, outRow: usize): void {
+  const T = int(5);
+  const D = int(8);
+  const position = int(9);
+  const wide = roundUp8(position + T);
+  const edge = scratch();
+  const sums = edge + 128;
+  const keys = sums + 4 * BLOCK;
+  const values = keys + <usize>(wide * D) * 4;
+  const scores = values + <usize>(wide * D) * 4;
+  const scoresRow = <usize>wide << 2;
+  packTransposed(k, cacheRow, position + T, D, keys);
+  gather(v, cacheRow, position + T, D, values);
+  for (let i = 0; i < T; i += BLOCK) {
+    const rows = min(BLOCK, T - i);
+    const first = position + i;
+    scoreRows(q + <usize>i * rowBytes, rowBytes, keys, first, rows, first + rows, D, scores, scoresRow, edge);
+    for (let r = 0; r < rows; r++) {
+      const row = scores + <usize>r * scoresRow;
+      const n = first + r + 1;
+      softmaxRow(row, n, float(11), at(sums, r));
+      for (let j = (n + 3) & ~3; j < first + (r & ~3) + 4; j++) store<f32>(at(row, j), 0);
+    }
+    const to = out + <usize>i * outRow;
+    mixRows(scores, scoresRow, values, <usize>D << 2, first, rows, D, to, outRow, edge);
+    for (let r = 0; r < rows; r++) scaleRow(to + <usize>r * outRow, D, 1 / load<f32>(at(sums, r)));
+  }
+}
+
 /**
  * Piece: one query head of one sequence.
  * 0 out, 1 qkv, 2 kcache, 3 vcache, 4 B, 5 T, 6 H, 7 KV, 8 D, 9 position, 10 maxT, 11 1/√D.
@@ -348,6 +378,12 @@ export function attentionCached(piece: i32): void {
   const rowBytes = <usize>((H + 2 * KV) * D) << 2;
   const cacheRow = <usize>(KV * D) << 2;
   const cache = at(<usize>(b * int(10)) * cacheRow, shared * D);
+  if (T >= 8) {
+    const q = at(pointer(1) + <usize>(b * T) * rowBytes, h * D);
+    const to = at(pointer(0), (b * T * H + h) * D);
+    attendMany(q, rowBytes, pointer(2) + cache, pointer(3) + cache, cacheRow, to, <usize>(H * D) << 2);
+    return;
+  }
   const weights = scratch() + 128;
   for (let t = 0; t < T; t++) {
     const q = at(pointer(1) + <usize>(b * T + t) * rowBytes, h * D);

@@ -238,6 +238,7 @@ function cached(B: number, T: number, H: number, KV: number, D: number): Case[] 
     { position: 0, T },
     { position: 5, T: 1 },
     { position: 131, T: 3 },
+    { position: 70, T: 37 },
   ].map(({ position, T }) => {
     const maxT = Math.ceil((position + T + 1) / 64) * 64;
     const contents = {

@@ -81,8 +81,10 @@ describe("a sample", () => {
   test("is the same for the same seed, alone or among others, and another for another", async () => {
     const [alone] = await textsOf({ seed: 7, maxTokens: 30 });
     const three = await textsOf({ seed: 7, maxTokens: 30, n: 3 });
+    const thirty = await textsOf({ seed: 7, maxTokens: 30, n: 30 });
     const [other] = await textsOf({ seed: 8, maxTokens: 30 });
     assert.deepEqual(three[0], alone);
+    assert.deepEqual(thirty.slice(0, 3), three);
     assert.notDeepEqual(three[1], three[0]);
     assert.notDeepEqual(other, alone);
   });
