@@ -26,7 +26,10 @@ const options = {
     "files of domains and hosts, plain lists or hosts files; bad.com blocks x.bad.com, not the reverse",
   ),
   urls: texts([], "files of single URLs"),
-  ut1: texts([], "UT1 categories: folders with domains and urls, or their .tar.gz"),
+  ut1: texts(
+    [],
+    "UT1 categories: folders with domains and urls, or a .tar.gz, with #category where it holds several",
+  ),
   hardWords: texts([builtin], "files of words of which one is enough; builtin is the small own list"),
   softWords: texts([builtin], "files of words of which several are needed; builtin is the small own list"),
   subwords: texts([], "files of words that count anywhere in the URL's letters and digits"),

@@ -13,34 +13,54 @@ export async function readList(load: Load, path: string, take: (entry: string) =
 
 export type Categories = { domains(entry: string): void; urls(entry: string): void };
 
-/** A UT1 category: a folder with `domains` and `urls`, either of which may be missing, or the archive of one. */
+/**
+ * A UT1 category: a folder with `domains` and `urls`, either of which may be missing, or the archive of one; of an
+ * archive of many the one that is named behind `#`.
+ */
 export async function readUt1(load: Load, path: string, take: Categories): Promise<void> {
-  let found = 0;
-  if (/\.(?:tar|tgz|tar\.gz)$/i.test(path)) {
-    for (const { name, bytes } of tarEntries(unzipped(await load(path), path))) {
-      const kind = /(?:^|\/)(domains|urls)$/.exec(name)?.[1] as keyof Categories | undefined;
-      if (!kind) continue;
-      found++;
-      eachLine(bytes, take[kind]);
-    }
-  } else {
-    for (const kind of ["domains", "urls"] as const) {
-      let bytes: Uint8Array;
-      try {
-        bytes = await load(`${path.replace(/\/+$/, "")}/${kind}`);
-      } catch (error) {
-        if (error instanceof UserError) continue;
-        throw error;
-      }
-      found++;
-      eachLine(bytes, take[kind]);
-    }
-  }
-  if (found === 0)
+  const [file, category = null] = path.split("#", 2) as [string, string?];
+  const found = /\.(?:tar|tgz|tar\.gz)$/i.test(file)
+    ? inArchive(unzipped(await load(file), file), file, category)
+    : await inFolder(load, path.replace(/\/+$/, ""));
+  if (found.length === 0)
     throw new UserError(
       `url-filter.ut1: cannot read ${path}: it holds neither domains nor urls`,
       "Name a category's folder, such as ut1/adult, or its archive, such as ut1/adult.tar.gz.",
     );
+  for (const { kind, bytes } of found) eachLine(bytes, take[kind]);
+}
+
+type Found = { readonly kind: keyof Categories; readonly bytes: Uint8Array };
+
+async function inFolder(load: Load, path: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const kind of ["domains", "urls"] as const) {
+    try {
+      found.push({ kind, bytes: await load(`${path}/${kind}`) });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return found;
+}
+
+function inArchive(bytes: Uint8Array, path: string, category: string | null): Found[] {
+  const found = [...tarEntries(bytes)].flatMap(({ name, bytes }) => {
+    const match = /(?:^|([^/]+)\/)(domains|urls)$/.exec(name);
+    return match ? [{ kind: match[2] as keyof Categories, category: match[1] ?? "", bytes }] : [];
+  });
+  const categories = [...new Set(found.map(entry => entry.category))].sort();
+  if (category === null && categories.length > 1)
+    throw new UserError(
+      `url-filter.ut1: ${path} holds ${categories.length} categories: ${categories.join(", ")}`,
+      `Name the ones you mean: ${path}#${categories[0]}`,
+    );
+  if (category !== null && !categories.includes(category))
+    throw new UserError(
+      `url-filter.ut1: ${path} has no category ${category}`,
+      `It holds ${categories.join(", ")}.`,
+    );
+  return found.filter(entry => category === null || entry.category === category);
 }
 
 /** Entries of one list: lines without blanks and comments around them. In hosts files the names behind the address. */
@@ -51,7 +71,7 @@ export function eachLine(bytes: Uint8Array, take: (entry: string) => void): void
     if (end < 0) end = buffer.length;
     const line = buffer.toString("utf8", at, end).replace(/^\ufeff/, "");
     at = end + 1;
-    const text = line.replace(/^\s*[#!].*$|\s#.*$/, "").trim();
+    const text = line.replace(/^\s*[#!][\s\S]*$|\s#[\s\S]*$/, "").trim();
     if (text === "") continue;
     const hosts = /^(?:0\.0\.0\.0|127\.0\.0\.1|::1?|fe80::1%lo0|255\.255\.255\.255)\s+(.*)$/.exec(text);
     if (!hosts) take(text);
