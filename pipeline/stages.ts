@@ -4,13 +4,19 @@
  */
 
 import type { CorpusStage } from "./corpus-stage.ts";
+import { exactDedup } from "./dedup/exact-dedup.ts";
+import { lineDedup } from "./dedup/line-dedup.ts";
 import { minhash } from "./dedup/minhash.ts";
+import { urlDedup } from "./dedup/url-dedup.ts";
 import { extract } from "./extractors/extract.ts";
+import { badWords } from "./filters/bad-words.ts";
 import { c4Quality } from "./filters/c4-quality.ts";
+import { decontaminate } from "./filters/decontaminate.ts";
 import { finewebQuality } from "./filters/fineweb-quality.ts";
 import { gopherQuality } from "./filters/gopher-quality.ts";
 import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import { language } from "./filters/language.ts";
+import { lineCleaner } from "./filters/line-cleaner.ts";
 import { optOut } from "./filters/opt-out.ts";
 import { urlFilter } from "./filters/url-filter.ts";
 import { pii } from "./formatters/pii.ts";
@@ -30,10 +36,18 @@ export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   gopherQuality,
   c4Quality,
   finewebQuality,
+  badWords,
+  lineCleaner,
+  decontaminate,
   pii,
 ]);
 
-export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([minhash]);
+export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpusStage>([
+  urlDedup,
+  exactDedup,
+  minhash,
+  lineDedup,
+]);
 
 function byName<S extends { readonly name: string }>(stages: readonly S[]): ReadonlyMap<string, S> {
   return new Map(stages.map(stage => [stage.name, stage]));

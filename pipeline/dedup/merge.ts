@@ -19,8 +19,8 @@ export type Run = {
   readonly section: Section;
   /** Words of a record as stored. */
   readonly words: number;
-  /** Put before the record's last word when it is read: the task of a document number. */
-  readonly insert?: number;
+  /** A word put in when a record is read, before its last `before` words: the task of a document number. */
+  readonly insert?: { readonly word: number; readonly before: number };
 };
 
 type Source = { readonly data: Uint32Array; next(): boolean };
@@ -35,15 +35,12 @@ function openRun(
   const records: RecordReader = readRecords(file, run.section, run.words, bufferBytes);
   const data = new Uint32Array(words);
   const { insert } = run;
+  const insertAt = insert === undefined ? -1 : run.words - insert.before;
   const next = (): boolean => {
     if (!records.next()) return false;
     const { at } = records;
-    if (insert === undefined) for (let k = 0; k < words; k++) data[k] = records.data[at + k]!;
-    else {
-      for (let k = 0; k < words - 2; k++) data[k] = records.data[at + k]!;
-      data[words - 2] = insert;
-      data[words - 1] = records.data[at + words - 2]!;
-    }
+    for (let k = 0, from = 0; k < words; k++)
+      data[k] = k === insertAt ? insert!.word : records.data[at + from++]!;
     return true;
   };
   return { data, next, file };

@@ -7,13 +7,10 @@
 import { choice, fraction, integer, type Options, optional, type Values } from "../../lib/options.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
-import { createKeys } from "./band-keys.ts";
-import { keepPolicies, writeClusters } from "./clusters.ts";
-import { createFacts } from "./facts.ts";
+import { keepPolicies } from "./clusters.ts";
+import { applyKeyed, collectKeyed, keyedRounds } from "./keyed.ts";
 import { normalisations, tokenisations } from "./normalise.ts";
-import { writePairs } from "./pairs.ts";
-import { readRemovals, writeRemovals } from "./removals.ts";
-import { createSigner, keyWords, type Signer } from "./signature.ts";
+import { createSigner, type Signer } from "./signature.ts";
 
 const options = {
   ngram: integer(5, "tokens that make one shingle", { min: 1, max: 100 }),
@@ -69,47 +66,16 @@ export const minhash: CorpusStage<typeof options> = {
   options,
   reasons: ["duplicate"],
   measures: [],
-  collect(values, { dir, task, memory }) {
+  collect(values, context) {
     const signer = signerFor(values);
-    const facts = createFacts(dir, task, values.verify !== null);
-    const keys = createKeys(dir, task, values.buckets, Math.floor(memory / 4));
-    const documentKeys = new Uint32Array(values.buckets * keyWords);
-    return {
-      add(document, index) {
-        if (index !== facts.count)
-          throw new Error(`document ${index} came where ${facts.count} was expected`);
-        const signed = signer.sign(document.text) > 0;
-        facts.add(document, signed && values.verify !== null ? signer.shingles() : null);
-        if (!signed) return;
-        signer.keys(documentKeys);
-        keys.add(index, documentKeys);
-      },
-      finish: () => [keys.commit(facts.count), ...facts.commit()],
+    const fill = (document: Document, keys: Uint32Array): boolean => {
+      if (signer.sign(document.text) === 0) return false;
+      signer.keys(keys);
+      return true;
     };
+    return collectKeyed(context, values.buckets, fill, values.verify === null ? null : signer.shingles);
   },
-  rounds: (values, tasks) => [
-    {
-      name: "buckets",
-      jobs: values.buckets,
-      run: (job, context) => writePairs(job, tasks, values.verify, context),
-    },
-    {
-      name: "clusters",
-      jobs: 1,
-      run: (_, context) => writeClusters(tasks, values.buckets, values.keep, context),
-    },
-    { name: "removals", jobs: tasks, run: (job, context) => writeRemovals(job, context) },
-  ],
-  async apply(_, { dir, task }) {
-    const memberOf = readRemovals(dir, task);
-    return (document, index) => {
-      const member = memberOf(document, index);
-      if (!member) return { verdict: { keep: kept(document, 1, null) }, membership: null };
-      const { isKept, ...membership } = member;
-      const verdict = isKept
-        ? { keep: kept(document, member.size, member.cluster) }
-        : { drop: "duplicate", value: member.kept };
-      return { verdict, membership };
-    };
-  },
+  rounds: (values, tasks) => keyedRounds(values.buckets, tasks, values.keep, values.verify),
+  apply: async (_, context) =>
+    applyKeyed(context, (document, member) => kept(document, member?.size ?? 1, member?.cluster ?? null)),
 };

@@ -57,7 +57,7 @@ export function writePairs(
     for (const sections of trailer.runs) {
       const section = sections[bucket];
       if (!section) throw new Damaged(path, `it has no bucket ${bucket}`);
-      runs.push({ path, section, words: keyRecordWords, insert: task });
+      runs.push({ path, section, words: keyRecordWords, insert: { word: task, before: 1 } });
     }
   }
   const file = createChecked<PairsTrailer>(pairsPath(dir, bucket));

@@ -158,7 +158,7 @@ test("a merge of more runs than may be open goes in levels, gives the same and l
     file.write(new Uint8Array(Uint32Array.from([...values].flatMap(value => [value, i])).buffer));
     const section = file.endSection();
     file.commit(null);
-    return { path, section, words: 2, insert: 1 };
+    return { path, section, words: 2, insert: { word: 1, before: 1 } };
   });
   const merged = (fanIn: number) => {
     const all: number[][] = [];

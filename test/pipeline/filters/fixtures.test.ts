@@ -4,9 +4,11 @@
  * exercises fails, and so does a filter that changes its input or does not give the same verdict twice.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { UserError } from "../../../lib/errors.ts";
 import { defaults } from "../../../lib/options.ts";
 import { packageRoot } from "../../../lib/package-root.ts";
 import type { Document } from "../../../pipeline/document.ts";
@@ -20,6 +22,7 @@ type Fixture = {
   readonly expect: string;
   readonly preset?: string;
   readonly options?: Readonly<Record<string, unknown>>;
+  readonly meta?: Document["meta"];
   /** The text of the document that is kept, where the filter edits. */
   readonly kept?: string;
 };
@@ -27,9 +30,17 @@ type Fixture = {
 const folder = join(packageRoot, "fixtures", "filters");
 const load = async (path: string) => readFileSync(join(folder, path));
 
-function frozenDocument(text: string): Document {
+function frozenDocument(text: string, meta: Document["meta"] = {}): Document {
   const at = Object.freeze({ file: "fixture", offset: 0, length: text.length });
-  return Object.freeze({ id: "fixture", url: null, date: "", text, page: null, meta: Object.freeze({}), at });
+  return Object.freeze({
+    id: "fixture",
+    url: null,
+    date: "",
+    text,
+    page: null,
+    meta: Object.freeze({ ...meta }),
+    at,
+  });
 }
 
 const reasonOf = (verdict: Verdict): string => ("drop" in verdict ? verdict.drop : "keep");
@@ -50,7 +61,7 @@ for (const name of readdirSync(folder).filter(file => file.endsWith(".jsonl"))) 
   test(`${stage.name} decides every hand-made text as expected`, async () => {
     for (const fixture of fixtures) {
       const judge: Judge = await stage.build(settings(fixture), { load, seed: 1 });
-      const verdict = judge(frozenDocument(fixture.text));
+      const verdict = judge(frozenDocument(fixture.text, fixture.meta));
       assert.equal(reasonOf(verdict), fixture.expect, fixture.why);
       if (fixture.kept !== undefined)
         assert.equal("keep" in verdict && verdict.keep.text, fixture.kept, fixture.why);
@@ -63,10 +74,12 @@ for (const name of readdirSync(folder).filter(file => file.endsWith(".jsonl"))) 
     const judges = await Promise.all(
       fixtures.map(fixture => Promise.resolve(stage.build(settings(fixture), { load, seed: 1 }))),
     );
-    const once = fixtures.map((fixture, i) => JSON.stringify(judges[i]!(frozenDocument(fixture.text))));
+    const once = fixtures.map((fixture, i) =>
+      JSON.stringify(judges[i]!(frozenDocument(fixture.text, fixture.meta))),
+    );
     const again = fixtures.map((_, i) => {
       const at = fixtures.length - 1 - i;
-      return JSON.stringify(judges[at]!(frozenDocument(fixtures[at]!.text)));
+      return JSON.stringify(judges[at]!(frozenDocument(fixtures[at]!.text, fixtures[at]!.meta)));
     });
     assert.deepEqual(again.reverse(), once);
   });
@@ -74,7 +87,9 @@ for (const name of readdirSync(folder).filter(file => file.endsWith(".jsonl"))) 
   test(`${stage.name} measures what it declares, in finite numbers, and its rejection follows from them`, async () => {
     for (const fixture of fixtures) {
       const values = settings(fixture);
-      const verdict = (await stage.build(values, { load, seed: 1 }))(frozenDocument(fixture.text));
+      const verdict = (await stage.build(values, { load, seed: 1 }))(
+        frozenDocument(fixture.text, fixture.meta),
+      );
       const measures = verdict.measures ?? {};
       assert.deepEqual(Object.keys(measures).sort(), [...stage.measures].sort(), fixture.why);
       for (const [measure, value] of Object.entries(measures))
@@ -128,4 +143,54 @@ test("a million words, one endless word and a million lines pass every quality f
       for (const value of Object.values(measures!)) assert.ok(Number.isFinite(value));
     }
   }
+});
+
+/** Filters of pages and languages have tests of their own beside their data. */
+const elsewhere = ["url-filter", "opt-out", "language"];
+
+test("every filter has hand-made texts", () => {
+  const missing = [...documentStages.values()]
+    .filter(({ name, kind }) => kind === "filter" && !elsewhere.includes(name))
+    .filter(({ name }) => !existsSync(join(folder, `${name}.jsonl`)));
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    [],
+  );
+});
+
+test("filters that need a file say so, and say which entry of it is wrong", async () => {
+  const built = async (name: string, options: Readonly<Record<string, unknown>>, content = "") => {
+    const stage = documentStages.get(name)!;
+    const context = { load: async () => Buffer.from(content), seed: 1 };
+    return stage.build({ ...defaults(stage.options), ...options }, context);
+  };
+  const refused = (hint: RegExp, message: RegExp) => (error: unknown) =>
+    error instanceof UserError && message.test(error.message) && hint.test(error.hint ?? "");
+  await assert.rejects(
+    built("bad-words", {}),
+    refused(/lists: \{ en:/, /expected a list for at least one language, got none/),
+  );
+  await assert.rejects(
+    built("bad-words", { lists: { en: "en.txt" } }, " \n"),
+    refused(/^$/, /the list en.txt is empty/),
+  );
+  await assert.rejects(
+    built("decontaminate", {}),
+    refused(/against: \[/, /expected at least one evaluation file, got none/),
+  );
+  await assert.rejects(
+    built("decontaminate", { against: ["a.jsonl"] }, '{"q":1}\nnot json\n'),
+    refused(/^$/, /a.jsonl:2: expected a JSON value on every line/),
+  );
+});
+
+test("decontaminate reads gzipped files and every text in nested JSON", async () => {
+  const stage = documentStages.get("decontaminate")!;
+  const words = Array.from({ length: 13 }, (_, i) => `word${String.fromCharCode(97 + i)}`).join(" ");
+  const file = gzipSync(JSON.stringify({ a: [{ b: words }], n: 3, z: null }));
+  const judge = await stage.build(
+    { ...defaults(stage.options), against: ["x.jsonl.gz"] },
+    { load: async () => file, seed: 1 },
+  );
+  assert.equal(reasonOf(judge(frozenDocument(`so ${words} it goes`))), "evaluation-text");
 });
