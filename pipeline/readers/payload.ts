@@ -12,8 +12,8 @@ import {
   inflateSync,
   type ZlibOptions,
 } from "node:zlib";
-import { decompressZstd } from "hyparquet-compressors";
 import type { Fields } from "./fields.ts";
+import { inflateFrame, zstdFrame } from "./zstd.ts";
 
 export type Payload =
   | { readonly body: Buffer; readonly cut: boolean }
@@ -41,7 +41,8 @@ export function decodePayload(raw: Buffer, fields: Fields, maxBytes: number): Pa
     if (decoded === "too-large")
       return { refused: "too-large", value: `more than ${maxBytes} bytes in ${coding}` };
     if (decoded !== "not-encoded") body = decoded;
-    else if (coding === "br" && !looksPlain(body)) return { refused: "encoding", value: "br" };
+    else if ((coding === "br" || coding === "zstd") && !looksPlain(body))
+      return { refused: "encoding", value: coding };
   }
   return body.length > maxBytes ? { refused: "too-large", value: `${body.length} bytes` } : { body, cut };
 }
@@ -76,11 +77,22 @@ const brotli = (body: Buffer, maxBytes: number): Step => {
 };
 
 const zstd = (body: Buffer, maxBytes: number): Step => {
-  if (body.length < 6 || body.readUInt32LE(0) !== 0xfd2fb528) return "not-encoded";
-  const size = zstdContentSize(body);
-  if (size !== null && size > maxBytes) return "too-large";
-  const decoded = attempt(() => Buffer.from(decompressZstd(body)));
-  return typeof decoded !== "string" && decoded.length > maxBytes ? "too-large" : decoded;
+  const parts: Buffer[] = [];
+  let left = maxBytes;
+  for (let at = 0; at < body.length; ) {
+    const rest = body.subarray(at);
+    const frame = zstdFrame(rest);
+    if (frame === null || frame === "cut" || frame.kind === "dictionary") return "not-encoded";
+    if (frame.kind === "data") {
+      const data = inflateFrame(rest, frame, left);
+      if (data === "too-large") return data;
+      if (data === null) return "not-encoded";
+      parts.push(data);
+      left -= data.length;
+    }
+    at += frame.length;
+  }
+  return Buffer.concat(parts);
 };
 
 const decoders: Readonly<Record<string, (body: Buffer, maxBytes: number) => Step>> = {
@@ -113,18 +125,6 @@ function looksPlain(body: Buffer): boolean {
     head.every(byte => byte === 9 || byte === 10 || byte === 13 || (byte >= 0x20 && byte !== 0x7f)) &&
     head.some(byte => byte === 0x3c || byte === 0x20)
   );
-}
-
-/** Content size of the first zstd frame where its header says so. */
-function zstdContentSize(body: Buffer): number | null {
-  const descriptor = body[4]!;
-  const single = (descriptor & 0x20) !== 0;
-  const sizeFlag = descriptor >> 6;
-  const at = 5 + (single ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!;
-  if (sizeFlag === 0) return single ? (body[at] ?? null) : null;
-  if (body.length < at + 8) return null;
-  if (sizeFlag === 1) return body.readUInt16LE(at) + 256;
-  return sizeFlag === 2 ? body.readUInt32LE(at) : Number(body.readBigUInt64LE(at));
 }
 
 /** Chunks joined, or null where the bytes are no chunks. A missing last chunk is tolerated. */

@@ -10,6 +10,7 @@ import { type Assembler, openAssembler, type RecordEvent } from "./assemble.ts";
 import { gzipHeaderLength, inflateMember, inflatePrefix } from "./gzip.ts";
 import type { Opened, Window } from "./window.ts";
 import { openWindow } from "./window.ts";
+import { zstdRecords } from "./zstd-records.ts";
 
 export type { RecordEvent } from "./assemble.ts";
 
@@ -40,10 +41,12 @@ export async function* readRecords(
     if (bytes.length === 0) return;
     const format = recognise(bytes);
     if (format === "gzip") yield* gzipRecords(window, assembler, file, limits);
+    else if (format === "zstd")
+      yield* zstdRecords(window, assembler, file, limits.maxBlockBytes + headerRoom);
     else if (format === "plain") yield* plainRecords(window, assembler);
     else
       throw new UserError(
-        `${file} is ${format}, expected WARC or ARC, plain or compressed with gzip`,
+        `${file} is ${format}, expected WARC or ARC, plain or compressed with gzip or zstd`,
         "Decompress it first, or recompress it with gzip, one member a record.",
       );
   } finally {
@@ -55,7 +58,7 @@ export async function* readRecords(
 export function recognise(bytes: Buffer): string {
   if (bytes.length >= 4) {
     const magic = bytes.readUInt32LE(0);
-    if (magic === 0xfd2fb528 || magic >>> 4 === 0x0184d2a5) return "compressed with zstd";
+    if (magic === 0xfd2fb528 || magic >>> 4 === 0x0184d2a5) return "zstd";
     if (magic === 0x184d2204) return "compressed with LZ4";
     if (magic === 0x04034b50) return "a ZIP archive (WACZ?)";
   }

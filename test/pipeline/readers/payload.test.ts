@@ -79,7 +79,18 @@ for (const [name, raw, headers] of [
 
 test("zstd is undone, and a size beyond the limit is refused before any work", () => {
   assert.equal(decoded(zstdFrame, ce("zstd")), "hello");
+  assert.equal(decoded(Buffer.concat([zstdFrame, zstdFrame]), ce("zstd")), "hellohello");
   assert.match(decoded(zstdFrame, ce("zstd"), 4), /^too-large/);
+  assert.match(decoded(Buffer.concat([zstdFrame, zstdFrame]), ce("zstd"), 8), /^too-large/);
+  // Blocks of one repeated byte, 4 bytes each for 128 KiB, in a frame that does not say its size.
+  const repeated = Buffer.from((((1 << 17) << 3) | 2).toString(16).padStart(6, "0"), "hex").reverse();
+  const bomb = Buffer.concat([
+    Buffer.from("28b52ffd0050", "hex"),
+    ...Array(1000).fill(Buffer.concat([repeated, Buffer.from("a")])),
+    Buffer.from([1, 0, 0]),
+  ]);
+  assert.match(decoded(bomb, ce("zstd")), /^too-large/);
+  assert.equal(decoded(zstdFrame.subarray(0, 9), ce("zstd")), "encoding: zstd");
 });
 
 test("a body of digits and words that only looks like a chunk is left alone", () => {

@@ -427,7 +427,7 @@ test("a header longer than 64 KiB is no header; the next record is read", async 
 });
 
 test("a large member that is damaged midway costs what it holds from there; the next member is read", async () => {
-  const noise = Buffer.alloc(12 << 20);
+  const noise: Buffer = Buffer.alloc(12 << 20);
   for (let i = 0, x = 1; i < noise.length; i++)
     noise[i] = (x = (Math.imul(x, 1103515245) + 12345) >>> 0) >>> 24;
   const large = gzipSync(Buffer.concat([a, warc({ uri: "http://large.org/", block: noise }), c]), {
@@ -441,7 +441,6 @@ test("a large member that is damaged midway costs what it holds from there; the 
 });
 
 for (const [what, bytes] of [
-  ["compressed with zstd", Buffer.from("28b52ffd0000000000", "hex")],
   ["compressed with LZ4", Buffer.from("04224d186440a7", "hex")],
   ["a ZIP archive", Buffer.from("504b030414000000", "hex")],
   ["compressed with bzip2", Buffer.from("BZh91AY")],
@@ -457,3 +456,69 @@ for (const [what, bytes] of [
     );
   });
 }
+
+/** A frame of raw blocks, as the format's description has it. */
+function zstdRaw(content: Buffer, dictionary = 0): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(content.length);
+  const parts: Buffer[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0 | (dictionary > 0 ? 1 : 0)])];
+  if (dictionary > 0) parts.push(Buffer.from([dictionary]));
+  parts.push(size);
+  for (let at = 0; at < content.length || at === 0; at += 1 << 16) {
+    const block = content.subarray(at, at + (1 << 16));
+    const header = Buffer.alloc(3);
+    header.writeUIntLE((block.length << 3) | (at + block.length === content.length ? 1 : 0), 0, 3);
+    parts.push(header, block);
+  }
+  return Buffer.concat(parts);
+}
+
+/** One record as the zstd program compressed it at level 19. */
+const zstdCompressed = Buffer.from(
+  "KLUv/QRoRQUAIkohGVDXA2BjZ64bREV2aI/ur1lNuRj0xFgbEwYwwkhoOkgqY5kvXGFCD1j2Fv3OX2FkrYG0gKXN8yAwwlgDK6/1VfZlfvbPmgEjrbYGUHr1vyVv4kDzvdpYurU+tk4hqIG8/vggqN+++5v/zZsb5D2SSW1tcse3rOnNt7yuvWfCWAFLDaeIAgwA03mIFvlPw6FMBl1axRDBaoEEuAgd+BKVR5xZa5Uu8yvAqA==",
+  "base64",
+);
+
+test("zstd: a frame for each record, one for all, skippable frames between, in chunks of any size", async () => {
+  const skippable = Buffer.from("512a4d1803000000616263", "hex");
+  const each = Buffer.concat([zstdRaw(a), skippable, zstdRaw(b), zstdCompressed, zstdRaw(c)]);
+  const events = await recordsOf(each);
+  assert.deepEqual(summary(events), [
+    abc[0],
+    "skip skippable-frame",
+    abc[1],
+    "response http://zstd.org/",
+    abc[2],
+  ]);
+  assert.deepEqual(locations(events)[1], [zstdRaw(a).length + skippable.length, zstdRaw(b).length]);
+  for (const size of [1, 7, 1000]) assert.deepEqual(await recordsOf(each, size), events);
+  assert.deepEqual(summary(await recordsOf(zstdRaw(Buffer.concat([a, b, c])))), abc);
+});
+
+test("zstd: a damaged frame costs itself, a cut one is reported, a large one refused, a dictionary named", async () => {
+  const damaged = Buffer.from(zstdCompressed);
+  damaged.fill(0xff, 10, 20);
+  const file = Buffer.concat([zstdRaw(a), damaged, zstdRaw(c)]);
+  const events = await recordsOf(file);
+  assert.deepEqual(summary(events), [abc[0], "failure bad-zstd", abc[2]]);
+  assert.ok(events[1]!.kind === "failure");
+  assert.deepEqual([events[1].at.offset, events[1].at.length], [zstdRaw(a).length, damaged.length]);
+  assert.deepEqual(summary(await recordsOf(file.subarray(0, file.length - 30))), [
+    abc[0],
+    "failure bad-zstd",
+    "failure truncated",
+  ]);
+  const large = zstdRaw(warc({ block: http(Buffer.alloc(3 << 20, "<p>")) }));
+  assert.deepEqual(summary(await recordsOf(Buffer.concat([large, zstdRaw(b)]))), [
+    "failure too-large",
+    abc[1],
+  ]);
+  const dictionaries: Buffer[] = [Buffer.from("5d2a4d1803000000616263", "hex"), zstdRaw(a, 7)];
+  for (const dictionary of dictionaries)
+    await assert.rejects(
+      recordsOf(Buffer.concat([dictionary, zstdRaw(a)])),
+      (error: Error) =>
+        error instanceof UserError &&
+        /^test\.warc is compressed with zstd and a dictionary/.test(error.message),
+    );
+});
