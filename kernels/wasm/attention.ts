@@ -146,7 +146,15 @@ function softmaxRow(row: usize, n: i32, scale: f32, sumAt: usize): f32 {
   const shift = splat(-top * scale);
   const scales = splat(scale);
   let sums = splat(0);
-  for (j = 0; j + 4 <= n; j += 4) {
+  for (j = 0; j + 8 <= n; j += 8) {
+    const from = at(row, j);
+    const e = exp4(fma(v128.load(from), scales, shift));
+    const f = exp4(fma(v128.load(from, 16), scales, shift));
+    v128.store(from, e);
+    v128.store(from, f, 16);
+    sums = f32x4.add(sums, f32x4.add(e, f));
+  }
+  for (; j + 4 <= n; j += 4) {
     const e = exp4(fma(v128.load(at(row, j)), scales, shift));
     v128.store(at(row, j), e);
     sums = f32x4.add(sums, e);
@@ -231,6 +239,18 @@ function gradientRow(p: usize, dp: usize, n: i32, scale: f32, lse: f32, delta: f
   const shift = splat(-lse);
   const deltas = splat(delta);
   let j = 0;
+  for (; j + 8 <= n; j += 8) {
+    const from = at(p, j);
+    const to = at(dp, j);
+    const e = exp4(fma(v128.load(from), scales, shift));
+    const f = exp4(fma(v128.load(from, 16), scales, shift));
+    const d = f32x4.sub(v128.load(to), deltas);
+    const g = f32x4.sub(v128.load(to, 16), deltas);
+    v128.store(from, e);
+    v128.store(from, f, 16);
+    v128.store(to, f32x4.mul(f32x4.mul(e, d), scales));
+    v128.store(to, f32x4.mul(f32x4.mul(f, g), scales), 16);
+  }
   for (; j + 4 <= n; j += 4) {
     const e = exp4(fma(v128.load(at(p, j)), scales, shift));
     v128.store(at(p, j), e);

@@ -7,6 +7,7 @@ import * as attentions from "./attention";
 import { EPOCH, FINISHED, OP, setThread, SLEEPING, STATE, STOP } from "./control";
 import * as elementwise from "./elementwise";
 import * as embeds from "./embed";
+import { productOfFewRows } from "./few-rows";
 import { crossEntropy } from "./loss";
 import * as products from "./matmul";
 import * as norms from "./norm";
@@ -19,7 +20,7 @@ function perform(op: i32, piece: i32): void {
   switch (op) {
     case 0: return products.packB(piece);
     case 1: return products.product(piece);
-    case 2: return products.productOfFewRows(piece);
+    case 2: return productOfFewRows(piece);
     case 3: return products.biasBackward(piece);
     case 4: return attentions.attention(piece);
     case 5: return attentions.attentionBackward(piece);

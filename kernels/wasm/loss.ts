@@ -32,8 +32,21 @@ function row(n: i32): void {
   const shift = splat(top);
   const correct = load<f32>(at(logits, target));
   let sums = splat(0);
+  let others = splat(0);
   let sum: f32 = 0;
-  for (v = 0; v + 4 <= V; v += 4) {
+  // Two at a time, so that one exp waits while the other computes.
+  for (v = 0; v + 8 <= V; v += 8) {
+    const from = at(logits, v);
+    const e = exp4(f32x4.sub(v128.load(from), shift));
+    const f = exp4(f32x4.sub(v128.load(from, 16), shift));
+    if (gradient) {
+      v128.store(from, e);
+      v128.store(from, f, 16);
+    }
+    sums = f32x4.add(sums, e);
+    others = f32x4.add(others, f);
+  }
+  for (; v + 4 <= V; v += 4) {
     const e = exp4(f32x4.sub(v128.load(at(logits, v)), shift));
     if (gradient) v128.store(at(logits, v), e);
     sums = f32x4.add(sums, e);
@@ -43,7 +56,7 @@ function row(n: i32): void {
     if (gradient) store<f32>(at(logits, v), e);
     sum += e;
   }
-  sum += sum4(sums);
+  sum += sum4(f32x4.add(sums, others));
   store<f32>(loss, (<f32>log(<f64>sum) + top - correct) * weight);
   if (!gradient) return;
   const upstream = weight * float(7);

@@ -79,12 +79,13 @@ export function exp4(x: v128): v128 {
   const n = f32x4.sub(rounded, v128.load(CONSTANTS, 48));
   let r = fma(n, v128.load(CONSTANTS, 64), x);
   r = fma(n, v128.load(CONSTANTS, 80), r);
-  let p = fma(v128.load(CONSTANTS, 96), r, v128.load(CONSTANTS, 112));
-  p = fma(p, r, v128.load(CONSTANTS, 128));
-  p = fma(p, r, v128.load(CONSTANTS, 144));
-  p = fma(p, r, v128.load(CONSTANTS, 160));
-  p = fma(p, r, v128.load(CONSTANTS, 176));
-  p = f32x4.add(fma(p, f32x4.mul(r, r), r), v128.load(CONSTANTS, 192));
+  // In pairs: what limits an exp is how many steps depend on each other.
+  const square = f32x4.mul(r, r);
+  const high = fma(v128.load(CONSTANTS, 96), r, v128.load(CONSTANTS, 112));
+  const middle = fma(v128.load(CONSTANTS, 128), r, v128.load(CONSTANTS, 144));
+  const low = fma(v128.load(CONSTANTS, 160), r, v128.load(CONSTANTS, 176));
+  let p = fma(fma(high, square, middle), square, low);
+  p = f32x4.add(fma(p, square, r), v128.load(CONSTANTS, 192));
   return i32x4.add(p, i32x4.shl(rounded, 23));
 }
 

@@ -172,6 +172,26 @@ describe("a training run", () => {
     assert.deepEqual(results("damaged"), results("plain"));
   });
 
+  test("keeps the newest checkpoints and the one with the best validation loss", async () => {
+    // A rate this high spoils the model after a good start: the first checkpoint stays the best.
+    const options = {
+      lr: 0.3,
+      minLr: 0.3,
+      warmup: 9,
+      checkpointEvery: 3,
+      evalEvery: 3,
+      steps: 18,
+      keep: 1,
+      clip: 0,
+    };
+    const { best } = await run("best", { options });
+    const losses = linesOf("best", "metrics.jsonl").filter(line => "valLoss" in line);
+    const lowest = losses.reduce((a, b) => (b["valLoss"]! < a["valLoss"]! ? b : a));
+    assert.equal(best!.step, lowest["step"]);
+    assert.ok(best!.step < 18, "the best is not the last");
+    assert.deepEqual(listCheckpoints(join(root, "best")), [best!.step, 18]);
+  });
+
   test("removes what a killed checkpoint left half written", async () => {
     cpSync(join(root, "plain"), join(root, "half"), { recursive: true });
     const half = join(root, "half", "checkpoints", "step-000013.4711.tmp");
