@@ -169,7 +169,11 @@ function plan(gpu: Gpu, pass: "attention" | "query-backward" | "key-backward", D
     return { kernel: `attention-tile${suffix}`, constants, span: TILE };
   }
   const lanes = 8;
-  return { kernel: `attention${suffix}`, constants: { WG: lanes, SPACE: Math.ceil(D4 / 32) * 32 }, span: lanes };
+  return {
+    kernel: `attention${suffix}`,
+    constants: { WG: lanes, SPACE: Math.ceil(D4 / 32) * 32 },
+    span: lanes,
+  };
 }
 
 function padHeads(gpu: Gpu, name: string, from: Slice, D: number, DP: number): Slice {
