@@ -4,7 +4,8 @@
  * of 68, and among 10^10 documents a chance of 10^-9 that two different buckets fall together.
  * One signer has one kernel and is not shared between threads. Equal to datatrove's signatures bit for bit.
  */
-import { createKernel, groupSize, slack, stateWords } from "./kernel.ts";
+import { createKernel, groupSize, slack } from "./kernel.ts";
+import { stateWords } from "./kernel-text.ts";
 import {
   classifyCharacter,
   isInert,

@@ -3,7 +3,8 @@
  * frequent n-gram (words joined by a space, first seen wins a tie), and all characters inside repeated n-grams (words
  * joined by nothing, so "ab c" repeats "a bc"; after a repetition the scan jumps over it). Lengths are code points.
  * An n-gram is a span of the joined text; spans are found by a rolling hash and compared unit by unit, so a
- * collision costs time and never a wrong count. 13 measures of a page of 1,500 words take 0.4 ms with no string made.
+ * collision costs time and never a wrong count. The nine measures of Gopher on a page of 1,500 words take about 0.4 ms with no
+ * string made.
  */
 import { codePoints } from "./characters.ts";
 
