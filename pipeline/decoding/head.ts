@@ -11,6 +11,7 @@ export type MetaTag = {
   readonly attributes: ReadonlyMap<string, string>;
 };
 
+const tagRest = /[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*/y;
 const attribute = /[\s/]*([^\s/>][^\s/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?/y;
 const tagName = /<\/?([a-z][^\s/>]*)/iy;
 
@@ -34,8 +35,16 @@ export function* metaTags(text: string): Generator<MetaTag> {
       at = text.indexOf("<", end + 1);
       continue;
     }
-    const { attributes, end } = readAttributes(text, at + name.length);
-    if (name === "<meta") yield { at, inHead, attributes };
+    let end: number;
+    if (name === "<meta") {
+      const read = readAttributes(text, at + name.length);
+      yield { at, inHead, attributes: read.attributes };
+      end = read.end;
+    } else {
+      tagRest.lastIndex = at + name.length;
+      tagRest.exec(text);
+      end = tagRest.lastIndex;
+    }
     if (name === "<body" || name === "</head") inHead = false;
     let next = end;
     if (name === "<script" || name === "<style" || name === "<textarea") {

@@ -33,11 +33,12 @@ export const optOut: Stage<typeof options> = {
   async build(values, { load }) {
     const agents = values.agents.map(agent => agent.toLowerCase());
     const wanted = new Set(values.signals);
+    const telling = new RegExp([...wanted, ...(wanted.has("noindex") ? ["none"] : [])].join("|"), "i");
     const robots = await readRobots(load, values.robots);
     const judge: Judge = document => {
       const { page, url } = document;
       if (page && wanted.size > 0) {
-        const signal = signalsOf(page, agents).find(({ name }) => wanted.has(name));
+        const signal = signalsOf(page, agents, telling).find(({ name }) => wanted.has(name));
         if (signal) return { drop: signal.name, value: signal.where };
       }
       if (url !== null && robots.size > 0) {

@@ -11,8 +11,11 @@ export type Signal = { readonly name: string; readonly where: string };
 const withColon = new Set(["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"]);
 const headBytes = 65536;
 
-/** Everything a page says to every agent or to one of `agents` (lower case), in the order header, meta. */
-export function signalsOf(page: Page, agents: readonly string[]): Signal[] {
+/**
+ * Everything a page says to every agent or to one of `agents` (lower case), in the order header, meta. A page whose
+ * beginning does not even match `telling` is not looked through.
+ */
+export function signalsOf(page: Page, agents: readonly string[], telling: RegExp): Signal[] {
   const signals: Signal[] = [];
   for (const name of robotsTag(page.headers.get("x-robots-tag") ?? "", agents))
     signals.push({ name, where: `X-Robots-Tag: ${name}` });
@@ -22,6 +25,7 @@ export function signalsOf(page: Page, agents: readonly string[]): Signal[] {
   const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, headBytes))
     .toString("latin1")
     .replaceAll("\0", "");
+  if (!telling.test(text)) return signals;
   for (const { attributes } of metaTags(text)) {
     const meta = (attributes.get("name") ?? attributes.get("http-equiv") ?? "").trim().toLowerCase();
     const content = attributes.get("content") ?? "";
