@@ -23,7 +23,7 @@ import { tokensOf } from "./score.ts";
 const FOLDS = 5;
 const BINS = 48;
 /** Rows that weigh less are drawn with that much less probability, and weigh this much. */
-const LEAST_WEIGHT = 0.004;
+const LEAST_WEIGHT = 0.01;
 /** Page types with few pages in the crawl weigh more. */
 const RARE_TYPE = 2.5;
 

@@ -6,9 +6,10 @@
  * not, and its cells are cut up like any other text. Measuring is the second pass over the visible characters and
  * the last: text is copied only for the blocks that are kept (render.ts).
  */
-import { attribute, attributeOf, type Tree } from "./html.ts";
+
 import type { Names } from "./naming.ts";
 import { isBlock, isControl, isInvisible, TEXT, tagOf } from "./tags.ts";
+import { attribute, attributeOf, type Tree } from "./tree.ts";
 
 /** Items of a block that are not text nodes. */
 export const LINE_BREAK = -1;
@@ -48,12 +49,16 @@ const HIDDEN = 8;
 /** Rows with more nodes than this are never one line. */
 const LARGEST_ROW = 400;
 
-/** Whether every cell of a row holds at most one line of text. */
+/** Line breaks in one row with which it is still a line. */
+const MOST_BREAKS = 4;
+
+/** Whether every cell of a row holds no more than a line or so of text. */
 function isOneLine(tree: Tree, row: number): boolean {
   const { tag, end } = tree;
   const stop = end[row];
   if (stop - row > LARGEST_ROW) return false;
   let textSince = false;
+  let breaks = 0;
   for (let i = row + 1; i < stop; i++) {
     const kind = tag[i];
     if (kind === TABLE || kind === PRE) return false;
@@ -61,6 +66,8 @@ function isOneLine(tree: Tree, row: number): boolean {
       textSince = false;
     } else if (kind === TEXT) {
       textSince = true;
+    } else if (kind === BR) {
+      if (++breaks > MOST_BREAKS || tag[i - 1] === BR) return false;
     } else if (isBlock[kind] && textSince) {
       for (let j = i + 1; j < end[i]; j++) if (tag[j] === TEXT) return false;
     }
@@ -139,6 +146,7 @@ export function cutBlocks(tree: Tree, names: Names, withoutScripts = false): Blo
     if (kind === PRE || kind === XMP || kind === LISTING || kind === PLAINTEXT) own |= KEEPS_SPACE;
     if (above & ROW) {
       home[node] = homeAbove;
+      if (kind === BR && isOpen && hasText) items[used++] = LINE_BREAK;
       if ((kind === TD || kind === TH) && isOpen) {
         if (cells > 0) items[used++] = CELL;
         cells++;

@@ -1,5 +1,5 @@
 /** What an extraction engine is given and gives back. Engines are pure: no clock, no files, no memory of other pages. */
-import type { Limits } from "./html.ts";
+import type { Limits } from "./tree.ts";
 
 export type ExtractionOptions = {
   /** Whether posts and comments of readers are part of the text where the page has another text to offer. */

@@ -2,8 +2,9 @@
  * The JSON-LD scripts of a page: types, dates, and the article's text where a page gives it there and nowhere else.
  * A script that is not JSON is passed over. Nesting is followed to a fixed depth; nothing is fetched.
  */
-import { attribute, attributeOf, type Tree } from "./html.ts";
+
 import { tagOf } from "./tags.ts";
+import { attribute, attributeOf, type Tree } from "./tree.ts";
 
 export type LinkedData = {
   /** Every `@type` of the top objects and of what stands in their `@graph` or `mainEntity`, in order. */

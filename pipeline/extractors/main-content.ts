@@ -8,12 +8,12 @@ import { expectedBest } from "./decide.ts";
 import type { Engine, ExtractionOptions } from "./extraction.ts";
 import { fullText } from "./full-text.ts";
 import { extractionOf } from "./metadata.ts";
-import { groupNames } from "./naming.ts";
+import { groupBit } from "./naming.ts";
 import { type Page, readPage } from "./page.ts";
 import { foldSpace, renderBlocks } from "./render.ts";
 import { tagOf } from "./tags.ts";
 
-const COMMENT = 1 << groupNames.indexOf("comment");
+const COMMENT = groupBit("comment");
 
 /** 1 for the blocks to keep. */
 export function chooseBlocks(page: Page, probability: Float32Array, options: ExtractionOptions): Uint8Array {
@@ -25,7 +25,7 @@ export function chooseBlocks(page: Page, probability: Float32Array, options: Ext
   if (!options.comments) {
     for (let node = 0; node < tree.count; node++) {
       const up = tree.parent[node];
-      inComments[node] = (up >= 0 && inComments[up]) || (names.low[node] & COMMENT ? 1 : 0) ? 1 : 0;
+      inComments[node] = (up >= 0 && inComments[up]) || (names.groups[node] & COMMENT ? 1 : 0) ? 1 : 0;
     }
   }
   const weight = measured.words.slice();

@@ -4,7 +4,7 @@
  * letter. Knows nothing of where the block stands; see features.ts.
  */
 import type { Blocks } from "./blocks.ts";
-import { AFTER_SPACE, IN_LINK, type Tree } from "./html.ts";
+import { AFTER_SPACE, IN_LINK, type Tree } from "./tree.ts";
 
 export type Measured = {
   /** Characters, white space folded. */

@@ -5,10 +5,10 @@
 
 import { decodeReferences } from "./entities.ts";
 import type { Extraction } from "./extraction.ts";
-import { attribute, attributeOf, type Tree } from "./html.ts";
 import type { LinkedData } from "./json-ld.ts";
 import { foldSpace } from "./render.ts";
 import { isHeading, TEXT, tagOf } from "./tags.ts";
+import { attribute, attributeOf, type Tree } from "./tree.ts";
 
 export type Metadata = {
   readonly title: string | null;

@@ -3,10 +3,11 @@
  * for the parts of a page. A name is split at every non-letter and at a capital after a small letter; each word that
  * belongs to a group sets the group's bit. Knows no site: only words.
  */
-import { attributeOf, type Tree } from "./html.ts";
-import { hashStart, hashStep, hashTable } from "./tags.ts";
 
-/** Group names in bit order: the first 31 in `low`, the rest in `high`. */
+import { hashStart, hashStep, hashTable } from "./tags.ts";
+import { attributeOf, type Tree } from "./tree.ts";
+
+/** Group names in bit order: no more than an integer has bits for. */
 const groups: Readonly<Record<string, string>> = {
   article: "article articles articlebody story storybody entry entries news hentry blogposting newsarticle",
   post: "post posts blog blogpost thread threads topic message messages msg posting postbody postcontent",
@@ -14,37 +15,30 @@ const groups: Readonly<Record<string, string>> = {
     "content contents body text txt copy prose markdown wysiwyg richtext rte bodytext articletext maincontent",
   main: "main primary center centre middle core maincol wrapper container page",
   description:
-    "desc description details detail spec specs specification specifications overview features feature about",
+    "desc description details detail spec specs specification specifications overview features feature about summary lead lede standfirst intro introduction excerpt abstract dek preamble",
   title: "title headline heading subtitle subheading hed titles headlines subhead subheadline name",
-  summary: "summary lead lede standfirst intro introduction excerpt abstract dek preamble",
-  byline:
-    "author authors byline bio writer dateline date time timestamp published posted updated meta postmeta",
+  people:
+    "author authors byline bio writer dateline date time timestamp published posted updated meta postmeta user users profile avatar member members username usergroup rank userinfo poster",
   comment: "comment comments commentlist respond reply replies discussion discuss feedback commenting",
   review: "review reviews rating ratings testimonial testimonials stars star",
-  navigation: "nav navigation navbar menu menus submenu megamenu topnav navi sitemap mainmenu",
-  breadcrumb: "breadcrumb breadcrumbs crumb crumbs breadcrumblist",
+  navigation:
+    "nav navigation navbar menu menus submenu megamenu topnav navi sitemap mainmenu breadcrumb breadcrumbs crumb crumbs breadcrumblist pagination pager paging paginator pages pagenav pagenavi toc tableofcontents onthispage skip jump backtotop totop",
   header: "header head masthead topbar top logo brand branding",
   hero: "hero jumbotron banner banners cover splash",
   footer: "footer foot bottom colophon copyright legal disclaimer imprint",
   sidebar: "sidebar side aside rail right left column secondary widget widgets sidebars complementary",
   related:
     "related recommended recommend recommendations recommendation more also similar recirc trending popular mostread latest recent next prev previous suggested suggestions discover relatedposts readmore",
-  share: "share sharing shares social socials follow bookmark sns like likes tweet sharebar",
+  social:
+    "share sharing shares social socials follow bookmark sns like likes tweet sharebar newsletter newsletters subscribe subscription subscriptions signup mailing optin paywall cta donate donation",
   advert:
     "ad ads advert advertisement advertising adsense sponsor sponsored sponsors promo promotion promoted promos campaign commercial",
-  subscribe:
-    "newsletter newsletters subscribe subscription subscriptions signup mailing optin paywall cta donate donation",
-  cookie: "cookie cookies consent gdpr ccpa cookiebar cookiebanner",
   overlay:
-    "modal modals popup popups overlay lightbox dialog drawer offcanvas flyout dropdown tooltip toast snackbar popover",
-  login: "login signin account register registration logout password",
-  user: "user users profile avatar member members username usergroup rank userinfo poster",
-  search: "search searchbox filter filters facet facets sort sorting refine autocomplete",
-  paging: "pagination pager paging paginator pages pagenav pagenavi",
+    "cookie cookies consent gdpr ccpa cookiebar cookiebanner modal modals popup popups overlay lightbox dialog drawer offcanvas flyout dropdown tooltip toast snackbar popover alert alerts notice notices warning error noscript upgrade announcement notification notifications login signin account register registration logout password",
+  form: "form forms input field fields survey poll quiz vote votes voting search searchbox filter filters facet facets sort sorting refine autocomplete",
   tags: "tag tags category categories taxonomy keywords topics label labels badge chip chips",
-  price:
-    "price prices pricing cart sku buy basket wishlist stock quantity qty variant variants swatch checkout offer offers shipping",
-  product: "product products productpage shop store catalog catalogue goods",
+  product:
+    "product products productpage shop store catalog catalogue goods price prices pricing cart sku buy basket wishlist stock quantity qty variant variants swatch checkout offer offers shipping",
   card: "card cards tile tiles item items teaser teasers listitem box boxes",
   list: "list listing listings grid result results feed stream collection collections row rows archive loop index",
   slider: "carousel slider slide slides swiper slick gallery slideshow marquee ticker",
@@ -52,26 +46,23 @@ const groups: Readonly<Record<string, string>> = {
     "image images img photo photos picture figure caption video videos player thumb thumbnail media credit credits embed audio",
   hidden: "hidden hide visuallyhidden sr screenreader invisible offscreen noprint",
   button: "btn button buttons link links action actions toolbar tool tools print email icon icons controls",
-  accordion: "accordion collapse collapsible faq faqs question answer questions answers toggle expand",
-  tabs: "tab tabs panel panels tabpanel pane",
-  quote: "quote quotes quoted signature sig blockquote pullquote",
-  notice:
-    "alert alerts notice notices warning error noscript upgrade announcement notification notifications",
-  skip: "skip jump backtotop totop anchor",
-  contents: "toc tableofcontents onthispage",
+  accordion:
+    "accordion collapse collapsible faq faqs question answer questions answers toggle expand tab tabs panel panels tabpanel pane",
   code: "code highlight codehilite syntax snippet table datatable",
-  form: "form forms input field fields survey poll quiz vote votes voting",
-  location: "map address contact contacts location locations phone hours directions",
   section: "section sections block module component region zone",
   event: "event events job jobs recipe course courses team person people staff",
 };
 
 export const groupNames: readonly string[] = Object.keys(groups);
-const HALF = 31;
 
-const groupByHash = hashTable(
+/** The bit of a group. */
+export function groupBit(name: string): number {
+  return 1 << groupNames.indexOf(name);
+}
+
+const bitsByHash = hashTable(
   Object.entries(groups).flatMap(([, words], number) =>
-    words.split(" ").map(word => [word, number + 1] as const),
+    words.split(" ").map(word => [word, 1 << number] as const),
   ),
 );
 
@@ -85,8 +76,7 @@ const ARIA_HIDDEN = attributeOf["aria-hidden"];
 
 /** Group bits and a hash of the class for every node. Text nodes have none. */
 export type Names = {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
+  readonly groups: Int32Array;
   /** Hash of the tag and the class words without digits: equal for elements that look alike. */
   readonly signature: Int32Array;
   /** 1 for elements that say of themselves that they are not shown. */
@@ -105,14 +95,12 @@ function hides(name: number, source: string, from: number, to: number): boolean 
 
 export function readNames(tree: Tree): Names {
   const { source, count, tag, firstAttribute, attributeName, attributeFrom, attributeTo } = tree;
-  const low = new Int32Array(count);
-  const high = new Int32Array(count);
+  const groupBits = new Int32Array(count);
   const signature = new Int32Array(count);
   const hidden = new Uint8Array(count);
   for (let node = 0; node < count; node++) {
     if (tag[node] === 0) continue;
-    let lowBits = 0;
-    let highBits = 0;
+    let bits = 0;
     let looks = hashStep(hashStart, tag[node]);
     for (let i = firstAttribute[node], stop = firstAttribute[node + 1]; i < stop; i++) {
       const name = attributeName[i];
@@ -130,9 +118,7 @@ export function readNames(tree: Tree): Names {
         const isCapital = code >= 65 && code <= 90;
         const isLetter = isCapital || (code >= 97 && code <= 122);
         if (letters > 0 && (!isLetter || (isCapital && small))) {
-          const group = groupByHash(hash);
-          if (group > HALF) highBits |= 1 << (group - 1 - HALF);
-          else if (group > 0) lowBits |= 1 << (group - 1);
+          bits |= bitsByHash(hash);
           hash = hashStart;
           letters = 0;
         }
@@ -144,9 +130,8 @@ export function readNames(tree: Tree): Names {
         small = isLetter && !isCapital;
       }
     }
-    low[node] = lowBits;
-    high[node] = highBits;
+    groupBits[node] = bits;
     signature[node] = looks;
   }
-  return { low, high, signature, hidden };
+  return { groups: groupBits, signature, hidden };
 }

@@ -3,12 +3,13 @@
  * Knows nothing of what is kept.
  */
 import { type Blocks, cutBlocks } from "./blocks.ts";
-import { type Limits, parseHtml, type Tree } from "./html.ts";
+import { parseHtml } from "./html.ts";
 import { type LinkedData, readLinkedData } from "./json-ld.ts";
 import { type Measured, measure } from "./measure.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type Names, readNames } from "./naming.ts";
 import { readStructure, type Structure } from "./structure.ts";
+import type { Limits, Tree } from "./tree.ts";
 
 export type Page = {
   readonly tree: Tree;

@@ -6,7 +6,8 @@
  */
 import { type Blocks, CELL, LINE_BREAK } from "./blocks.ts";
 import { decodeReferences } from "./entities.ts";
-import { AFTER_SPACE, type Tree } from "./html.ts";
+import { tagOf } from "./tags.ts";
+import { AFTER_SPACE, type Tree } from "./tree.ts";
 
 /**
  * Characters with no width and no meaning: soft hyphen, zero-width space, word joiner, byte order mark, directional
@@ -39,12 +40,17 @@ function preformattedText(text: string): string {
 
 /** The text of one block; "" where nothing visible is left of it. */
 export function blockText(tree: Tree, blocks: Blocks, block: number): string {
-  const { source, from, to, flags } = tree;
+  const { source, from, to, flags, tag } = tree;
   const keepsSpace = blocks.preformatted[block] === 1;
+  const inRow = blocks.element[block] >= 0 && tag[blocks.element[block]] === tagOf.tr;
   let raw = "";
   let lines: string[] | null = null;
   for (let i = blocks.first[block], stop = blocks.first[block + 1]; i < stop; i++) {
     const item = blocks.items[i];
+    if (item === LINE_BREAK && inRow) {
+      raw += " ";
+      continue;
+    }
     if (item === LINE_BREAK || item === CELL) {
       lines ??= [];
       lines.push(raw, item === CELL ? "\t" : "\n");

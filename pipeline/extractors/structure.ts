@@ -4,9 +4,9 @@
  * nodes. Knows nothing of single blocks' words.
  */
 import type { Blocks } from "./blocks.ts";
-import type { Tree } from "./html.ts";
 import type { Measured } from "./measure.ts";
 import type { Names } from "./naming.ts";
+import type { Tree } from "./tree.ts";
 
 export type Structure = {
   /** Sums over the blocks whose element is the node or below it. */
@@ -46,7 +46,7 @@ export function isProse(measured: Measured, block: number): boolean {
 }
 
 export function readStructure(tree: Tree, names: Names, blocks: Blocks, measured: Measured): Structure {
-  const { count, parent, end, tag } = tree;
+  const { count, parent, tag } = tree;
   const chars = new Float64Array(count);
   const linkChars = new Float64Array(count);
   const stops = new Float64Array(count);
@@ -145,7 +145,6 @@ export function readStructure(tree: Tree, names: Names, blocks: Blocks, measured
       if (outermost[node] < 0) outermost[node] = node;
     }
   }
-  void end;
   return {
     chars,
     linkChars,

@@ -1,14 +1,9 @@
 /** The tree of a page: what browsers do with implied ends, raw text, comments and broken tags, and the bounds on work. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  attribute,
-  attributeOf,
-  IN_LINK,
-  type Limits,
-  parseHtml,
-} from "../../../pipeline/extractors/html.ts";
+import { parseHtml } from "../../../pipeline/extractors/html.ts";
 import { TEXT, tagNames } from "../../../pipeline/extractors/tags.ts";
+import { attribute, attributeOf, IN_LINK, type Limits } from "../../../pipeline/extractors/tree.ts";
 
 const limits: Limits = { maxNodes: 100_000, maxDepth: 256 };
 

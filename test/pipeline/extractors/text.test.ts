@@ -47,6 +47,12 @@ const cases: readonly (readonly [rule: string, html: string, expected: string])[
     "One.\nTwo.\nside",
   ],
   [
+    "a cell with paragraphs set apart by line breaks is no row",
+    "<table><tr><td>One.<br><br>Two.</td><td>side</td></tr></table>",
+    "One.\nTwo.\nside",
+  ],
+  ["a line break in a row is a space", "<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a b\tc"],
+  [
     "preformatted text keeps lines and indentation",
     "<pre>\nif x:\n    y()\n\n\treturn  z\n</pre>",
     "if x:\n    y()\n\n\treturn  z",

@@ -1,0 +1,124 @@
+/**
+ * Words of blocks: how many of them stand in the page's title and description, and whether a heading announces
+ * comments. Words are compared by hash, so that no string is made. The larger languages of the web have their words
+ * for comments here; lists for sharing, buying, menus and the like were tried and told the classifier nothing that
+ * links, places and class names do not.
+ */
+import type { Blocks } from "./blocks.ts";
+import type { Measured } from "./measure.ts";
+import { hashStart, hashStep, hashTable } from "./tags.ts";
+import type { Tree } from "./tree.ts";
+
+const commentWords =
+  "comment comments commented reply replies responses kommentar kommentare kommentieren antworten komentarz komentarze komentarzy odpowiedz комментарий комментарии комментариев ответить σχόλιο σχόλια commentaires comentarios";
+const isCommentWord = hashTable(commentWords.split(" ").map(word => [word, 1] as const));
+
+/** Blocks with more words do not announce comments. */
+const MOST_WORDS = 25;
+/** Words of a block that are compared with what the page says of itself. */
+const COMPARED = 60;
+
+function lower(code: number): number {
+  if (code >= 65 && code <= 90) return code | 32;
+  if (code < 0xc0) return code;
+  if (code <= 0xde || (code >= 0x391 && code <= 0x3a9) || (code >= 0x410 && code <= 0x42f)) return code + 32;
+  return code;
+}
+
+/** Ideographs and kana stand for a word each: there is no space between theirs. */
+function isWide(code: number): boolean {
+  return code >= 0x3040 && code <= 0x9fff;
+}
+
+function isLetter(code: number): boolean {
+  const letter = code | 32;
+  return (
+    (letter >= 97 && letter <= 122) ||
+    (code >= 0xc0 && code < 0x2000) ||
+    code > 0x9fff ||
+    (code >= 48 && code <= 57)
+  );
+}
+
+/** Calls `word` with the hash of each word between two positions; stops where it answers false. */
+function eachWord(source: string, from: number, to: number, word: (hash: number) => boolean): boolean {
+  let hash = hashStart;
+  let letters = 0;
+  for (let at = from; at <= to; at++) {
+    const code = at < to ? source.charCodeAt(at) : 32;
+    if (isLetter(code)) {
+      hash = hashStep(hash, lower(code));
+      letters++;
+      continue;
+    }
+    if (letters > 0 && !word(hash)) return false;
+    hash = hashStart;
+    letters = 0;
+    if (isWide(code) && !word(hashStep(hashStart, code))) return false;
+  }
+  return true;
+}
+
+/** What the page says of itself elsewhere than in its text. */
+export type Hints = {
+  readonly title: string | null;
+  readonly description: string | null;
+  readonly body: string | null;
+};
+
+export type Words = {
+  /** 1 for blocks of few words, one of which means comment or reply. */
+  readonly ofComments: Uint8Array;
+  /** Share of a block's first words that stand in the title, the description, the body of the hints; -1 without it. */
+  readonly inTitle: Float32Array;
+  readonly inDescription: Float32Array;
+  readonly inBody: Float32Array;
+};
+
+export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints: Hints): Words {
+  const { source, from, to } = tree;
+  const { count } = blocks;
+  const ofComments = new Uint8Array(count);
+  const inTitle = new Float32Array(count);
+  const inDescription = new Float32Array(count);
+  const inBody = new Float32Array(count);
+  const known = new Map<number, number>();
+  const hinted = [hints.title, hints.description, hints.body];
+  hinted.forEach((text, i) => {
+    if (text === null) return;
+    eachWord(text, 0, Math.min(text.length, 100_000), hash => {
+      known.set(hash, (known.get(hash) ?? 0) | (1 << i));
+      return true;
+    });
+  });
+  let words = 0;
+  let found = 0;
+  let isShort = false;
+  const hits = [0, 0, 0];
+  const word = (hash: number): boolean => {
+    words++;
+    if (isShort) found |= isCommentWord(hash);
+    const bits = known.get(hash);
+    if (bits !== undefined) {
+      hits[0] += bits & 1;
+      hits[1] += (bits >> 1) & 1;
+      hits[2] += bits >> 2;
+    }
+    return words < COMPARED;
+  };
+  for (let block = 0; block < count; block++) {
+    words = 0;
+    found = 0;
+    hits.fill(0);
+    isShort = measured.words[block] <= MOST_WORDS;
+    for (let i = blocks.first[block], last = blocks.first[block + 1]; i < last; i++) {
+      const item = blocks.items[i];
+      if (item >= 0 && !eachWord(source, from[item], to[item], word)) break;
+    }
+    ofComments[block] = found;
+    inTitle[block] = hints.title === null ? -1 : hits[0] / Math.max(1, words);
+    inDescription[block] = hints.description === null ? -1 : hits[1] / Math.max(1, words);
+    inBody[block] = hints.body === null ? -1 : hits[2] / Math.max(1, words);
+  }
+  return { ofComments, inTitle, inDescription, inBody };
+}
