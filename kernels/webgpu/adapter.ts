@@ -37,6 +37,7 @@ export type ConnectOptions = {
 const enabledToggles = [
   "allow_unsafe_apis",
   "vulkan_enable_f16_on_nvidia",
+  "disable_robustness",
   "disable_workgroup_init",
   "disable_polyfills_on_integer_div_and_mod",
 ];

@@ -105,7 +105,7 @@ function scalarProduct(gpu: Gpu, p: Product): void {
       accumulate: Number(p.accumulate),
     },
     constants: { WG: lanes, ...layoutConstants(p) },
-    groups: [Math.ceil(p.N / lanes), Math.ceil(p.M / 8), 1],
+    groups: [Math.ceil(p.N / lanes), Math.ceil(p.M / 4), 1],
   });
 }
 
@@ -154,7 +154,7 @@ function registerProduct(gpu: Gpu, p: Product): void {
     bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
     params: vec4Params(p),
     constants: { WG: 8, ...layoutConstants(p) },
-    groups: [Math.ceil(p.N / 64), Math.ceil(p.M / 8), 1],
+    groups: [Math.ceil(p.N / 64), Math.ceil(p.M / 4), 1],
   });
 }
 

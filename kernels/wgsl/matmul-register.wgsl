@@ -1,9 +1,9 @@
 // matmul for adapters that run on the CPU: out (M, N) (+)= op(a)·op(b) + bias, every row a whole number of vec4s.
 // a (M, K), or (K, M) with A_T; b (K, N), or (N, K) with B_T; bias (N). lda4, ldb4, ldo4 are row lengths in vec4s,
 // a_column4 and out_column4 the first columns used, in vec4s.
-// One invocation keeps 8 rows × 8 columns in registers; a workgroup is 8 invocations, one SIMD vector of lavapipe,
-// beside each other along N, so that all read the same part of a. No workgroup memory: on lavapipe a tile in it, with
-// its barriers, is 3 times slower.
+// One invocation keeps 4 rows × 8 columns in registers; a workgroup is 8 invocations, one SIMD vector of lavapipe,
+// beside each other along N, so that all read the same part of a, and there is no workgroup memory. 8 rows are up to
+// a fifth faster there (5 against 6 GFLOP/s a core, 512³) and take twice as long to compile, which in tests counts.
 struct Params {
   M: u32,
   N: u32,
@@ -33,33 +33,29 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   if (n4 >= N4) {
     return;
   }
-  let m0 = wid.y * 8u;
+  let m0 = wid.y * 4u;
   let last = p.M - 1u;
   // The second vec4 of the last column group may not exist: read the first one again, and do not store it.
   let two = n4 + 1u < N4;
   let next = select(0u, 1u, two);
-  var left: array<vec4f, 8>;
-  var right: array<vec4f, 8>;
+  var left: array<vec4f, 4>;
+  var right: array<vec4f, 4>;
 
   if (A_T) {
     // a (K, M), b (K, N): one k at a time.
     let a4 = p.a_column4 + m0 / 4u;
-    let a_next = select(0u, 1u, m0 + 4u < p.M);
     for (var k = 0u; k < p.K; k++) {
-      let x0 = a[k * p.lda4 + a4];
-      let x1 = a[k * p.lda4 + a4 + a_next];
+      let x = a[k * p.lda4 + a4];
       let y0 = b[k * p.ldb4 + n4];
       let y1 = b[k * p.ldb4 + n4 + next];
       for (var i = 0u; i < 4u; i++) {
-        left[i] += x0[i] * y0;
-        right[i] += x0[i] * y1;
-        left[i + 4u] += x1[i] * y0;
-        right[i + 4u] += x1[i] * y1;
+        left[i] += x[i] * y0;
+        right[i] += x[i] * y1;
       }
     }
   } else {
-    var rows: array<u32, 8>;
-    for (var i = 0u; i < 8u; i++) {
+    var rows: array<u32, 4>;
+    for (var i = 0u; i < 4u; i++) {
       rows[i] = min(m0 + i, last) * p.lda4 + p.a_column4;
     }
     for (var k4 = 0u; k4 < p.K / 4u; k4++) {
@@ -78,7 +74,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
         y0 = mat4x4f(b[at], b[at + step], b[at + 2u * step], b[at + 3u * step]);
         y1 = mat4x4f(b[far], b[far + step], b[far + 2u * step], b[far + 3u * step]);
       }
-      for (var i = 0u; i < 8u; i++) {
+      for (var i = 0u; i < 4u; i++) {
         let x = a[rows[i] + k4];
         left[i] += x.x * y0[0] + x.y * y0[1] + x.z * y0[2] + x.w * y0[3];
         right[i] += x.x * y1[0] + x.y * y1[1] + x.z * y1[2] + x.w * y1[3];
@@ -92,7 +88,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     extra0 = bias[p.out_column4 + n4];
     extra1 = bias[p.out_column4 + n4 + next];
   }
-  for (var i = 0u; i < 8u && m0 + i < p.M; i++) {
+  for (var i = 0u; i < 4u && m0 + i < p.M; i++) {
     let at = (m0 + i) * p.ldo4 + p.out_column4 + n4;
     if (p.accumulate != 0u) {
       out[at] += left[i] + extra0;

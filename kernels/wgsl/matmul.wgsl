@@ -23,7 +23,7 @@ struct Params {
 override WG: u32 = 64;
 override A_T: bool = false;
 override B_T: bool = true;
-const ROWS = 8u;
+const ROWS = 4u;
 
 fn a_at(m: u32, k: u32) -> f32 {
   if (A_T) {
