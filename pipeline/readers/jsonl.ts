@@ -11,6 +11,8 @@ import { fromChunks, type Opened, openFile, openWindow } from "./window.ts";
 
 /** Longest line in multiples of the longest page: JSON writes a character as up to six bytes, and there are other columns. */
 const lineFactor = 8;
+/** V8 has no longer strings than 512 MiB. */
+const longestLine = 500_000_000;
 
 /** Reads a file, or `input` where it is given. `name` is what stands in every Location. */
 export async function* readJsonl(
@@ -33,7 +35,7 @@ async function* readLines(
   settings: RowSettings & Pick<SourceSettings, "maxPageBytes">,
   file: string,
 ): AsyncGenerator<ReadEvent> {
-  const maxLine = settings.maxPageBytes * lineFactor;
+  const maxLine = Math.min(longestLine, settings.maxPageBytes * lineFactor);
   const window = openWindow(opened.pull);
   let searched = 0;
   let tooLong = 0;

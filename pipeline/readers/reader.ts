@@ -18,7 +18,7 @@ export type ReadEvent =
     }
   /** A record that could not be read: truncated, bad-gzip, bad-header, … */
   | { readonly kind: "failure"; readonly code: string; readonly message: string; readonly at: Location }
-  /** Records that never hold a page (warcinfo, request, metadata): counted, nothing more. */
+  /** Records that never hold a page (warcinfo, request, metadata), and what was noticed of one that did (wrong-length, digest-mismatch): counted, nothing more. */
   | { readonly kind: "skip"; readonly type: string };
 
 /** Bytes of an input in order; the chunks may be of any size. `compressedOffset` starts at 0. */

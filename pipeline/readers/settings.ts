@@ -39,7 +39,7 @@ export const sourceOptions = {
   sniff: flag(true, "look at the bytes and refuse PDFs, images, feeds and other data served as HTML"),
   maxPageBytes: size(20_000_000, "pages longer than this, decoded, are dropped", {
     min: 1024,
-    max: 1_000_000_000,
+    max: 250_000_000,
   }),
   verifyDigests: flag(
     false,

@@ -7,8 +7,10 @@ import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { normalizeEncoding } from "@exodus/bytes/encoding.js";
 import { WARCParser } from "warcio";
 import { UserError } from "../../../lib/errors.ts";
+import { decodeHtml } from "../../../pipeline/decoding/charset.ts";
 import { openInput } from "../../../pipeline/readers/input.ts";
 import { type RecordEvent, readRecords } from "../../../pipeline/readers/records.ts";
 import { openFile } from "../../../pipeline/readers/window.ts";
@@ -98,7 +100,7 @@ for (const file of inOrder) {
   });
 }
 
-test("the shared crawl: every page at its place with its length, nothing lost", {
+test("the shared crawl: every page at its place with its length and its charset, nothing lost", {
   skip: withoutData(),
 }, async () => {
   type Listed = {
@@ -106,6 +108,7 @@ test("the shared crawl: every page at its place with its length, nothing lost", 
     readonly record_id: string;
     readonly offset: number;
     readonly length: number;
+    readonly codec: string;
   };
   const crawl = join(sharedData, "crawl");
   const lines = gunzipSync(readFileSync(join(crawl, "pages.jsonl.gz")))
@@ -119,13 +122,20 @@ test("the shared crawl: every page at its place with its length, nothing lost", 
     .at(-1)!;
   const wanted = pages
     .filter(page => page.filename === name)
-    .map(page => [page.record_id, page.offset, page.length]);
+    .map(({ record_id, offset, length, codec }) => [
+      record_id,
+      offset,
+      length,
+      normalizeEncoding(codec.replace(/^cp/, "windows-")),
+    ]);
   const found: unknown[] = [];
   let others = 0;
   for await (const event of openInput(join(crawl, name), name, { warc: [name] })) {
-    if (event.kind === "document")
-      found.push([event.document.id, event.document.at.offset, event.document.at.length]);
-    else if (event.kind !== "skip") others++;
+    if (event.kind === "document") {
+      const { id, at, page } = event.document;
+      const { charset } = decodeHtml(page!.body, page!.headers.get("content-type") ?? null);
+      found.push([id, at.offset, at.length, charset]);
+    } else if (event.kind !== "skip") others++;
   }
   assert.equal(others, 0);
   assert.ok(wanted.length > 200);
