@@ -81,6 +81,11 @@ test("hidden text stays out whatever it looks like", () => {
   lacks(textOf(miniPages["article"].replace("<h2>", `${hidden}<h2>`)), ["nobody is shown"]);
 });
 
+test("a page that is hidden until its scripts run is read as if they had", () => {
+  const page = miniPages["article"].replace("<main>", '<main style="visibility:hidden">');
+  has(textOf(page), miniSentences.slice(0, 5));
+});
+
 test("without tables no row is kept, without comments no comment", () => {
   lacks(textOf(miniPages["documentation"], { tables: false }), ["when the boat leaves"]);
   const comments = `<section class="comments">${miniSentences.map(s => `<div class="comment"><p>I was there too. ${s.toUpperCase()}</p></div>`).join("")}</section>`;

@@ -53,9 +53,9 @@ export const miniPages: Readonly<Record<string, string>> = {
   ),
   documentation: frame(
     "Timetable API",
-    `<main><article><h1>Timetable API</h1>${paragraph(0, 2)}<h2>Example</h2><pre><code>for crossing in timetable:\n    if crossing.runs:\n        print(crossing.time)</code></pre>${paragraph(2, 2)}<table><tr><th>Field</th><th>Meaning</th></tr><tr><td>time</td><td>when the boat leaves</td></tr></table></article></main>`,
+    `<main><article><h1>Timetable API</h1>${paragraph(0, 2)}<h2>Example</h2><pre><code>for crossing in timetable:\n    if crossing.runs:\n        print(crossing.time)</code></pre>${paragraph(2, 2)}<table><tr><th>Field</th><th>Meaning</th></tr><tr><td>time</td><td>when the boat leaves</td></tr></table>${paragraph(4, 2)}</article></main>`,
   ),
-  old: `<html><head><title>Island page</title></head><body bgcolor=white><center><font size=5>Island page</font></center><hr><table width=100%><tr><td width=120><a href=a.html>Index</a><br><a href=b.html>Links</a><br><a href=c.html>Guestbook</a></td><td>${sentences.join("<br><br>")}</td></tr></table></body></html>`,
+  old: `<html><head><title>Island page</title></head><body bgcolor=white><center><font size=5>Island page</font></center><hr><table width=100%><tr><td width=120><a href=a.html>Index</a><br><a href=b.html>Links</a><br><a href=c.html>Guestbook</a><br>${Array.from({ length: 12 }, (_, i) => `<a href=${i}.html>Old news of the year ${1990 + i}</a><br>`).join("")}</td><td>${sentences.join("<br><br>")}</td></tr></table></body></html>`,
   list: frame(
     "Places to stay",
     `<main><h1>Places to stay</h1><div class="listing">${[
