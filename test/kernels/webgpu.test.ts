@@ -4,12 +4,10 @@
  * tests are skipped with the reason; with CURATE_REQUIRE_WEBGPU=1 they fail.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { openReference } from "../../kernels/reference/device.ts";
 import { connect } from "../../kernels/webgpu/adapter.ts";
-import { openWebgpu, type WebgpuDevice, webgpuDevice } from "../../kernels/webgpu/device.ts";
+import { type WebgpuDevice, webgpuDevice } from "../../kernels/webgpu/device.ts";
 import { gpuTuning, softwareTuning, type Tuning } from "../../kernels/webgpu/tuning.ts";
 import { type Case, cases } from "./cases.ts";
 import { conformance } from "./conformance.ts";
