@@ -12,7 +12,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createGunzip, inflateRawSync } from "node:zlib";
+import { crc32, createGunzip, inflateRawSync } from "node:zlib";
 import { AsyncIterReader, WARCParser } from "warcio";
 import { defaults } from "../lib/options.ts";
 import { packageRoot } from "../lib/package-root.ts";
@@ -48,24 +48,26 @@ type Run = (path: string) => Promise<number> | number;
 
 const settings = defaults(sourceOptions) as SourceSettings;
 
+function inflateMembers(path: string, check: boolean): number {
+  const bytes = readFileSync(path);
+  let at = 0;
+  let members = 0;
+  while (at < bytes.length) {
+    const from = at + gzipHeaderLength(bytes, at)!;
+    const { buffer, engine } = inflateRawSync(bytes.subarray(from), {
+      info: true,
+      chunkSize: 1 << 18,
+    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    at = from + engine.bytesWritten + 8;
+    if (check && crc32(buffer) !== bytes.readUInt32LE(at - 8)) throw new Error(`${path}: wrong checksum`);
+    members++;
+  }
+  return members;
+}
+
 const runs: Readonly<Record<string, Run>> = {
-  "node:zlib, members only (floor)": path => {
-    const bytes = readFileSync(path);
-    let at = 0;
-    let members = 0;
-    while (at < bytes.length) {
-      const from = at + gzipHeaderLength(bytes, at)!;
-      const { engine } = inflateRawSync(bytes.subarray(from), {
-        info: true,
-        chunkSize: 1 << 18,
-      }) as unknown as {
-        engine: { bytesWritten: number };
-      };
-      at = from + engine.bytesWritten + 8;
-      members++;
-    }
-    return members;
-  },
+  "node:zlib, members only (floor)": path => inflateMembers(path, false),
+  "node:zlib, members and checksums": path => inflateMembers(path, true),
   "curate, records": async path => {
     let records = 0;
     for await (const event of readRecords(openFile(path), path, { maxBlockBytes: 20_000_000 }))
