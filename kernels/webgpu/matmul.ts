@@ -160,11 +160,12 @@ function registerProduct(gpu: Gpu, p: Product): void {
 
 function tileProduct(gpu: Gpu, p: Product, tile: { BM: number; BN: number; BK: number }): void {
   const { BM, BN, BK } = tile;
+  const { has_bias, accumulate, ...params } = vec4Params(p);
   gpu.run({
     kernel: "matmul-tile",
     bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
-    params: { ...vec4Params(p), depth: Math.ceil(p.K / BK) * BK, plane4: 0 },
-    constants: { BM, BN, BK, ...layoutConstants(p) },
+    params: { ...params, depth: Math.ceil(p.K / BK) * BK, plane4: 0 },
+    constants: { BM, BN, BK, ...layoutConstants(p), HAS_BIAS: has_bias!, ACCUMULATE: accumulate! },
     groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), 1],
   });
 }

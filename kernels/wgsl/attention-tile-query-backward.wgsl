@@ -18,11 +18,11 @@ struct Params {
 @group(0) @binding(4) var<storage, read> lse: array<f32>;
 @group(0) @binding(5) var<storage, read> delta: array<f32>;
 
-override TILE: u32 = 32;
+override TILE: u32 = 16;
 override SPACE: u32 = 16; // D4 or more
 override TX: u32 = TILE / 4;
 override THREADS: u32 = TX * TX;
-const COLUMNS = 2u; // template: vec4 columns of an invocation, ceil(D4 / TX)
+const COLUMNS = 4u; // template: vec4 columns of an invocation, ceil(D4 / TX)
 
 var<workgroup> q_tile: array<vec4f, SPACE * TILE>; // [d][4 queries]
 var<workgroup> d_tile: array<vec4f, SPACE * TILE>; // dout, [d][4 queries]

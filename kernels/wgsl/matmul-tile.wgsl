@@ -13,8 +13,6 @@ struct Params {
   ldo4: u32,
   a_column4: u32,
   out_column4: u32,
-  has_bias: u32,
-  accumulate: u32,
   depth: u32, // K of one z, a multiple of BK; plane z of out begins at z·plane4
   plane4: u32,
 }
@@ -29,6 +27,8 @@ override BN: u32 = 64;
 override BK: u32 = 16;
 override A_T: bool = false;
 override B_T: bool = true;
+override HAS_BIAS: bool = false;
+override ACCUMULATE: bool = false;
 
 override THREADS: u32 = BM * BN / 64;
 override STRIDE_A: u32 = BM / 4 + 1; // one vec4 of padding: transposed stores would meet in one bank
@@ -96,10 +96,10 @@ fn store(m: u32, n4: u32, z: u32, value: vec4f) {
   if (m < p.M && n4 * 4u < p.N) {
     var x = value;
     let at = z * p.plane4 + m * p.ldo4 + p.out_column4 + n4;
-    if (p.has_bias != 0u) {
+    if (HAS_BIAS) {
       x += bias[p.out_column4 + n4];
     }
-    if (p.accumulate != 0u) {
+    if (ACCUMULATE) {
       x += out[at];
     }
     out[at] = x;

@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 
 override WG: u32 = 64;
-var<workgroup> parts: array<mat4x4f, WG>; // [row][column]
+var<workgroup> parts: array<vec4f, 4 * WG>; // [lane][row], 4 columns
 
 @compute @workgroup_size(WG)
 fn main(
@@ -46,18 +46,17 @@ fn main(
       sums[m] += vec4f(dot(x, y0), dot(x, y1), dot(x, y2), dot(x, y3));
     }
   }
-  parts[lane] = mat4x4f(sums[0], sums[1], sums[2], sums[3]);
-  workgroupBarrier();
-  for (var step = WG / 2u; step > 0u; step /= 2u) {
-    if (lane < step) {
-      parts[lane] += parts[lane + step];
-    }
-    workgroupBarrier();
+  for (var m = 0u; m < p.M; m++) {
+    parts[lane * 4u + m] = sums[m];
   }
+  workgroupBarrier();
   for (var i = lane; i < 4u * p.M; i += WG) {
     let n = n0 + i % 4u;
     if (n < p.N) {
-      var value = parts[0][i / 4u][i % 4u];
+      var value = 0.0;
+      for (var l = 0u; l < WG; l++) {
+        value += parts[l * 4u + i / 4u][i % 4u];
+      }
       let at = i / 4u * p.ldo + p.out_column + n;
       if (p.has_bias != 0u) {
         value += bias[p.out_column + n];
