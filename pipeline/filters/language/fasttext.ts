@@ -70,7 +70,7 @@ export function openFastText(bytes: Uint8Array): FastText {
     const length = end - start + 2;
     if (framed.length < length) framed = new Uint8Array(length * 2);
     framed[0] = opening;
-    framed.set(utf8.subarray(start, end), 1);
+    for (let i = start; i < end; i++) framed[i - start + 1] = utf8[i]!;
     framed[length - 1] = closing;
     for (let i = 0; i < length; i++) {
       if ((framed[i]! & 0xc0) === 0x80) continue;
@@ -81,7 +81,9 @@ export function openFastText(bytes: Uint8Array): FastText {
           h = Math.imul(h ^ ((framed[j++]! << 24) >> 24), fnvPrime);
         } while (j < length && (framed[j]! & 0xc0) === 0x80);
         if (n < minn || (n === 1 && (i === 0 || j === length))) continue;
-        const row = rowOfBucket((h >>> 0) % buckets);
+        // h mod buckets in doubles: `%` on numbers beyond 31 bits goes through the C library.
+        const unsigned = h >>> 0;
+        const row = rowOfBucket(unsigned - Math.floor(unsigned / buckets) * buckets);
         if (row >= 0) push(row);
       }
     }
