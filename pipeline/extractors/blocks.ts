@@ -152,8 +152,8 @@ export function cutBlocks(tree: Tree, names: Names, withoutScripts = false): Blo
         cells++;
       }
     } else if (kind === BR) {
-      // Two line breaks make a paragraph.
-      if (isOpen && hasText && items[used - 1] === LINE_BREAK) close();
+      // A line is a block: what follows a break is often something else than what stands before it.
+      if (!(own & KEEPS_SPACE)) close();
       else if (isOpen && hasText) items[used++] = LINE_BREAK;
       home[node] = homeAbove;
     } else if (isBlock[kind]) {

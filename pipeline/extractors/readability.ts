@@ -17,6 +17,8 @@ import { extractionOf, readMetadata } from "./metadata.ts";
 export const readabilityLimits = {
   chars: 3_000_000,
   nodes: 60_000,
+  /** Less-than signs, tags or not. */
+  signs: 150_000,
   /** Nesting of elements; linkedom and Readability recurse. */
   depth: 200,
   /** Elements that nothing closed: linkedom nests what follows in each of them. */
@@ -28,6 +30,9 @@ export const readabilityLimits = {
 /** Why a page is not given to the library, or null. */
 export function refusal(html: string): string | null {
   if (html.length > readabilityLimits.chars) return "chars";
+  let signs = 0;
+  for (let at = html.indexOf("<"); at >= 0; at = html.indexOf("<", at + 1)) signs++;
+  if (signs > readabilityLimits.signs) return "signs";
   const { nodes, depth } = readabilityLimits;
   const tree = parseHtml(html, { maxNodes: nodes, maxDepth: depth, drawings: true });
   if (tree.cut) return "nodes";

@@ -5,6 +5,7 @@ import { hasCrawl, labelledPages } from "../../../bench/extraction/corpus.ts";
 import { type Random, random } from "../../../lib/random.ts";
 import { engineOf } from "../../../pipeline/extractors/extract.ts";
 import { defaultLimits, type Engine } from "../../../pipeline/extractors/extraction.ts";
+import { parseHtml } from "../../../pipeline/extractors/html.ts";
 import { miniPages } from "./mini-pages.ts";
 
 const options = { comments: true, tables: true, limits: { maxNodes: 50_000, maxDepth: 64 } };
@@ -77,6 +78,23 @@ function check(engine: Engine, html: string): void {
   assert.ok(!/\n\n/.test(text) || html.includes("<pre") || html.includes("<xmp"), "a block a line");
   assert.equal(engine(html, "https://example.org/a", options).text, text);
 }
+
+test("mutations give trees in which everything is inside its parent", () => {
+  const draws = random(10);
+  const pages = Object.values(miniPages);
+  for (let i = 0; i < 3000; i++) {
+    const tree = parseHtml(mutated(pages[i % pages.length], draws), {
+      maxNodes: 1 + draws.below(400),
+      maxDepth: 1 + draws.below(12),
+    });
+    for (let node = 0; node < tree.count; node++) {
+      const parent = tree.parent[node];
+      assert.ok(parent < node);
+      assert.ok(tree.end[node] > node && tree.end[node] <= (parent < 0 ? tree.count : tree.end[parent]));
+      assert.ok(tree.firstAttribute[node] <= tree.firstAttribute[node + 1]);
+    }
+  }
+});
 
 test("mutations of small pages", () => {
   const draws = random(11);

@@ -24,7 +24,7 @@ const pages: Readonly<Record<string, () => string>> = {
   "300,000 line breaks": () => `${words}${"<br>".repeat(290_000)}${words}`,
   "100,000 cells in one row": () => `<table><tr>${"<td>x".repeat(100_000)}</table>${words}`,
   "20 MB in one text": () => words.repeat(450_000),
-  "a million less-than signs": () => "<".repeat(1_000_000) + words,
+  "a million less-than signs": () => "<".repeat(1_000_000) + "0 " + words,
   "a million end tags": () => words + "</b></div></p>".repeat(330_000),
   "a 5 MB attribute": () => `<div class="${"post content ".repeat(400_000)}"><p>${words}</p></div>`,
   "100,000 attributes": () => `<div ${"class=a ".repeat(100_000)}><p>${words}</p></div>`,
@@ -52,7 +52,9 @@ for (const [name, page] of Object.entries(pages)) {
       if (engine === "readability" && refusal(html) !== null) continue;
       const { text } = engineOf(engine)(html, null, options);
       assert.equal(text.isWellFormed(), true);
-      if (html.length < 1_000_000) assert.equal(engineOf(engine)(html, null, options).text, text);
+      if (engine === "main-content" && html.length < 1_000_000) {
+        assert.equal(engineOf(engine)(html, null, options).text, text);
+      }
       if (!tree.cut && engine === "full-text") assert.ok(text.includes("quick brown fox"));
     }
   });
@@ -60,10 +62,12 @@ for (const [name, page] of Object.entries(pages)) {
 
 test("the guard in front of Readability refuses what it cannot bear, and says why", () => {
   const reasons = (name: keyof typeof pages): string | null => refusal(pages[name]());
-  assert.equal(reasons("100,000 nested elements"), "depth");
-  assert.equal(reasons("100,000 unclosed bold elements"), "depth");
+  assert.equal(reasons("100,000 nested drawings"), "signs");
+  assert.equal(refusal("<div>".repeat(1000)), "depth");
+  assert.equal(refusal(`<svg>${"<g>".repeat(1000)}</svg>`), "depth");
+  assert.equal(refusal(`<p>${"<b>".repeat(1000)}`), "depth");
   assert.equal(reasons("a million siblings"), "chars");
-  assert.equal(reasons("300,000 line breaks"), "nodes");
+  assert.equal(refusal("<br>".repeat(100_000)), "nodes");
   assert.equal(refusal(`<p>x${"<div><b></div>".repeat(400)}`), "unclosed");
   assert.equal(refusal(`<p class="${"x".repeat(600_000)}">a</p>`), "attribute");
   assert.equal(refusal("<article><p>An ordinary page.</p></article>"), null);

@@ -129,6 +129,18 @@ test("elements deeper than allowed keep their text and close what they opened", 
   assert.equal(tree.parent[tree.count - 2], -1, "the paragraph stands at the top again");
 });
 
+test("a page may be cut anywhere", () => {
+  const page = "<p>a<xmp>b</xmp><pre> <b>c</b></pre></p><svg/>d</q></p>";
+  for (let maxNodes = 1; maxNodes < 14; maxNodes++) {
+    const tree = parseHtml(page, { maxNodes, maxDepth: 10 });
+    assert.ok(tree.count <= maxNodes);
+    for (let node = 0; node < tree.count; node++) {
+      assert.ok(tree.parent[node] < node);
+      assert.ok(tree.end[node] > node && tree.end[node] <= tree.count);
+    }
+  }
+});
+
 test("a page with more nodes than allowed is cut there", () => {
   const tree = parseHtml("<p>a".repeat(1000), { maxNodes: 100, maxDepth: 10 });
   assert.equal(tree.count, 100);
