@@ -8,6 +8,7 @@
 import type { Device } from "../device.ts";
 import type { Slice } from "./buffers.ts";
 import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
+import type { TileShape } from "./tuning.ts";
 
 type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
 
@@ -158,14 +159,50 @@ function registerProduct(gpu: Gpu, p: Product): void {
   });
 }
 
-function tileProduct(gpu: Gpu, p: Product, tile: { BM: number; BN: number; BK: number }): void {
-  const { BM, BN, BK } = tile;
+function tileProduct(gpu: Gpu, p: Product, { BM, BN, BK }: TileShape): void {
+  const tiles = Math.ceil(p.M / BM) * Math.ceil(p.N / BN);
+  const { depth, splits } = splitDepth(gpu, p, tiles, BK);
+  const split = splits > 1;
   const { has_bias, accumulate, ...params } = vec4Params(p);
+  const partials = split ? gpu.scratch("matmul partials", splits * p.M * p.N) : p.out;
   gpu.run({
     kernel: "matmul-tile",
-    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
-    params: { ...params, depth: Math.ceil(p.K / BK) * BK, plane4: 0 },
-    constants: { BM, BN, BK, ...layoutConstants(p), HAS_BIAS: has_bias!, ACCUMULATE: accumulate! },
-    groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), 1],
+    bindings: { out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
+    params: { ...params, depth, plane4: (p.M * p.N) / 4 },
+    constants: {
+      ...{ BM, BN, BK, ...layoutConstants(p) },
+      ...{ HAS_BIAS: split ? 0 : has_bias!, ACCUMULATE: split ? 0 : accumulate! },
+    },
+    groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), splits],
+  });
+  if (split) sumPartials(gpu, p, partials, splits);
+}
+
+/**
+ * A weight's gradient has few tiles and a long K (all tokens): its sum is cut into parts that run side by side and are
+ * added in a fixed order. `depth` is the K of one part, a multiple of BK.
+ */
+function splitDepth(gpu: Gpu, p: Product, tiles: number, BK: number): { depth: number; splits: number } {
+  const most = Math.floor(gpu.bindingLength / (p.M * p.N));
+  const wanted = Math.min(Math.floor(gpu.tuning.workgroups / tiles), Math.floor(p.K / (8 * BK)), most);
+  if (p.ldo !== p.N || wanted < 2) return { depth: Math.ceil(p.K / BK) * BK, splits: 1 };
+  const depth = Math.ceil(p.K / wanted / BK) * BK;
+  return { depth, splits: Math.ceil(p.K / depth) };
+}
+
+function sumPartials(gpu: Gpu, p: Product, partials: Slice, splits: number): void {
+  const lanes = gpu.tuning.columnLanes;
+  gpu.run({
+    kernel: "reduce-partials",
+    bindings: { out: p.out, partials, bias: p.bias },
+    params: {
+      C: p.M * p.N,
+      first: 0,
+      count: splits,
+      width: p.bias ? p.N : 0,
+      accumulate: Number(p.accumulate),
+    },
+    constants: { WG: lanes },
+    groups: grid(Math.ceil((p.M * p.N) / lanes)),
   });
 }

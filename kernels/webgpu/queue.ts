@@ -6,6 +6,9 @@
  * 9 µs more, a pass each 2 µs more, a submission each 6-10 µs more. So bind groups are cached, a batch is one encoder
  * with one pass, and the numbers of all its launches travel in one uniform buffer, one 256-byte slot each, selected by
  * dynamic offset: a bind group then depends only on memory, not on the step.
+ *
+ * While a promise of dawn.node is pending it polls through setImmediate and keeps a core busy, which a software adapter
+ * needs: so before a long wait the queue sleeps for most of the time that the last ones took.
  */
 import type { Buffers, Slice } from "./buffers.ts";
 import type { Constants, Pipelines } from "./pipelines.ts";
@@ -39,6 +42,8 @@ export type Queue = {
 /** Launches in one submission: enough to hide its cost, few enough that a slow adapter answers in between. */
 const batchSize = 128;
 const slotBytes = 256;
+/** Waits shorter than this, in ms, are left to dawn.node's polling. */
+const shortWait = 20;
 
 export function commandQueue(
   device: GPUDevice,
@@ -142,10 +147,23 @@ export function commandQueue(
     }
   };
 
-  const finish = async () => {
-    flush();
-    await device.queue.onSubmittedWorkDone();
+  let waits: readonly [number, number] = [0, 0];
+  const wait = async (done: () => Promise<unknown>) => {
+    const began = performance.now();
+    const expected = Math.min(...waits);
+    if (expected > shortWait) await new Promise(resolve => setTimeout(resolve, expected * 0.7));
+    await done().catch(error => {
+      check();
+      throw error;
+    });
+    waits = [waits[1], performance.now() - began];
     check();
+  };
+
+  const finish = async () => {
+    check();
+    flush();
+    await wait(() => device.queue.onSubmittedWorkDone());
   };
 
   return {
@@ -173,15 +191,12 @@ export function commandQueue(
       encoder ??= device.createCommandEncoder({ label: "readback" });
       encoder.copyBufferToBuffer(from.storage.buffer, from.offset * 4, spare, 0, size);
       flush();
-      await spare.mapAsync(1, 0, size).catch(error => {
-        check();
-        throw error;
-      });
+      const readable = spare;
+      await wait(() => readable.mapAsync(1, 0, size));
       const copy = spare.getMappedRange(0, size).slice(0);
       spare.unmap();
       if (staging.length < 4) staging.push(spare);
       else spare.destroy();
-      check();
       return copy;
     },
     beginProfile() {

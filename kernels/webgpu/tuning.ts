@@ -7,14 +7,22 @@
  */
 import type { Connection } from "./adapter.ts";
 
+/** A BM × BN tile of the product to a workgroup, in slices of BK. */
+export type TileShape = {
+  readonly kernel: "tile";
+  readonly BM: number;
+  readonly BN: number;
+  readonly BK: number;
+};
+
 export type Tuning = {
   /** Workgroup sizes: kernels with a workgroup per row, elementwise kernels, kernels with a lane per column. */
   readonly rowLanes: number;
   readonly elementLanes: number;
   readonly columnLanes: number;
-  readonly matmul:
-    | { readonly kernel: "register" }
-    | { readonly kernel: "tile"; readonly BM: number; readonly BN: number; readonly BK: number };
+  readonly matmul: { readonly kernel: "register" } | TileShape;
+  /** Workgroups that a product should have at least: one with fewer tiles is cut along K. */
+  readonly workgroups: number;
   /** Rows of a tile (32, 16 or 8; 0: one row to a lane) and the bytes of workgroup memory that tiles may take. */
   readonly attention: { readonly tile: number; readonly memory: number };
 };
@@ -24,6 +32,7 @@ export const softwareTuning: Tuning = {
   elementLanes: 64,
   columnLanes: 64,
   matmul: { kernel: "register" },
+  workgroups: 1,
   attention: { tile: 0, memory: 0 },
 };
 
@@ -32,6 +41,7 @@ export const gpuTuning: Tuning = {
   elementLanes: 256,
   columnLanes: 64,
   matmul: { kernel: "tile", BM: 64, BN: 64, BK: 16 },
+  workgroups: 512,
   attention: { tile: 32, memory: 16384 },
 };
 

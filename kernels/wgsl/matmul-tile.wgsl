@@ -1,9 +1,10 @@
 // matmul for GPUs, f32: out (M, N) (+)= op(a)·op(b) + bias, every row a whole number of vec4s.
 // a (M, K), or (K, M) with A_T; b (K, N), or (N, K) with B_T; bias (N). lda4, ldb4, ldo4 are row lengths in vec4s,
 // a_column4 and out_column4 the first columns used, in vec4s.
-// A workgroup makes a BM × BN tile of out (its z: of the partial sum over depth[z·depth ..], see `depth`), staging
-// BK deep slices of a and b in workgroup memory, k-major. An invocation keeps 8 × 8 of it in registers, as four
-// 4 × 4 blocks half a tile apart, so that neighbours read neighbouring vec4s and no bank is asked twice.
+// A workgroup makes a BM × BN tile of out, or with several z of the partial sum over k in z·depth .. (z + 1)·depth, to
+// be added by reduce-partials. It stages BK deep slices of a and b in workgroup memory, k-major. An invocation keeps
+// 8 × 8 of the tile in registers, as four 4 × 4 blocks half a tile apart, so that neighbours read neighbouring vec4s
+// and no bank is asked twice.
 struct Params {
   M: u32,
   N: u32,
@@ -13,8 +14,8 @@ struct Params {
   ldo4: u32,
   a_column4: u32,
   out_column4: u32,
-  depth: u32, // K of one z, a multiple of BK; plane z of out begins at z·plane4
-  plane4: u32,
+  depth: u32, // K of one z, a multiple of BK
+  plane4: u32, // vec4s from one z's partial sum to the next
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
