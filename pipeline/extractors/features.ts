@@ -106,11 +106,16 @@ const cluster: Group = {
   },
 };
 
+/** Sets the columns of the bits; the row was zero. */
+function setBits(bits: number, rows: Float32Array, at: number): void {
+  for (let left = bits; left !== 0; left &= left - 1) rows[at + 31 - Math.clz32(left & -left)] = 1;
+}
+
 const inside: Group = {
   prefix: "in",
   names: regions,
   fill({ region }, _b, element, rows, at) {
-    for (let i = 0; i < regions.length; i++) rows[at + i] = (region[element] >>> i) & 1;
+    setBits(region[element], rows, at);
   },
 };
 
@@ -118,7 +123,7 @@ const named: Group = {
   prefix: "named",
   names: groupNames,
   fill({ named }, _b, element, rows, at) {
-    for (let i = 0; i < groupNames.length; i++) rows[at + i] = (named[element] >>> i) & 1;
+    setBits(named[element], rows, at);
   },
 };
 
@@ -133,7 +138,7 @@ const near: Group = {
       bits |= names.groups[up];
       up = tree.parent[up];
     }
-    for (let i = 0; i < groupNames.length; i++) rows[at + i] = (bits >>> i) & 1;
+    setBits(bits, rows, at);
   },
 };
 

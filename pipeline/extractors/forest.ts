@@ -102,12 +102,22 @@ export function storeForest(
   return { columns, base, nodes: bytes.toString("base64") };
 }
 
-/** The probability of each row, `width` numbers a row. */
-export function probabilities(forest: Forest, rows: Float32Array, width: number): Float32Array {
+/** The probability of each row, `width` numbers a row; that of `before` for rows where it is under `floor`. */
+export function probabilities(
+  forest: Forest,
+  rows: Float32Array,
+  width: number,
+  before: Float32Array | null = null,
+  floor = 0,
+): Float32Array {
   const { column, right, value, roots, base } = forest;
   const count = width > 0 ? rows.length / width : 0;
   const result = new Float32Array(count);
   for (let row = 0; row < count; row++) {
+    if (before !== null && before[row] < floor) {
+      result[row] = before[row];
+      continue;
+    }
     const at = row * width;
     let sum = base;
     for (let t = 0; t < roots.length; t++) {
