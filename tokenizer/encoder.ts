@@ -6,11 +6,11 @@
  * 64 KiB, so memory does not depend on the length of the text.
  */
 import { createMerger, type Merger, makesItself, pairTableOf } from "./merge.ts";
-import { cachedPiece, createPieceCache } from "./piece-cache.ts";
+import { createPieceEncoder, type EncodePiece } from "./piece-encoder.ts";
 import { scanner } from "./pretokenizer/patterns.ts";
 import { createTextFeed, feedBytes, slack } from "./text-feed.ts";
 import { createTokenSink, type TokenArray, type TokenSink } from "./token-array.ts";
-import { createTokenIndex, type TokenIndex } from "./token-index.ts";
+import { createTokenIndex } from "./token-index.ts";
 import { byteIds, type Vocabulary, vocabularySize } from "./vocabulary.ts";
 
 export type EncodeStream = {
@@ -38,58 +38,44 @@ export type Encoder = {
   readonly merger: Merger;
 };
 
-const defaultCacheSize = 1 << 16;
+const defaultCacheBits = 17;
 
-/** `cacheSize`: pieces remembered, a power of two; 40 bytes each. */
+/** `cacheBits`: 2^bits pieces are remembered, 64 bytes for each of them. */
 export function createEncoder(
   vocabulary: Vocabulary,
-  options: { readonly cacheSize?: number } = {},
+  options: { readonly cacheBits?: number } = {},
 ): Encoder {
   const size = vocabularySize(vocabulary);
   const scan = scanner(vocabulary.pattern, vocabulary.unicode);
   const idOfByte = byteIds(vocabulary);
   const merger = createMerger(idOfByte, pairTableOf(vocabulary.merges));
-  const cache = createPieceCache(options.cacheSize ?? defaultCacheSize);
-  const wholes = wholeTokens(vocabulary, merger);
+  const { made, unmade } = tokensByMaking(vocabulary, merger);
+  const hasOrphans = vocabulary.wholePieces && unmade.length > 0;
+  const orphans = createTokenIndex(unmade);
   const lengths = new Map([...vocabulary.tokens].map(([id, bytes]) => [id, bytes.length]));
   for (const [text, id] of vocabulary.specials) lengths.set(id, Buffer.byteLength(text));
   let ids = new Int32Array(feedBytes + slack);
 
+  const encodePiece: EncodePiece = (bytes, start, end, out, at) => {
+    if (hasOrphans) {
+      const id = orphans.find(bytes, start, end);
+      if (id >= 0) {
+        out[at] = id;
+        return at + 1;
+      }
+    }
+    return merger.merge(bytes, start, end, out, at);
+  };
+  const pieces = createPieceEncoder(scan, encodePiece, {
+    bits: options.cacheBits ?? defaultCacheBits,
+    cased: vocabulary.pattern === "o200k",
+  });
+  for (const [id, bytes] of made) pieces.learn(bytes, id);
   /** Encodes bytes [0, end), which are a text of their own, to `ids` and returns how many there are. */
   const encodePieces = (bytes: Uint8Array, view: DataView, end: number): number => {
     if (ids.length < end) ids = new Int32Array(end + slack);
-    const out = ids;
-    let n = 0;
-    for (let at = 0; at < end; ) {
-      const stop = scan(bytes, at, end);
-      const length = stop - at;
-      if (length <= cachedPiece) {
-        const known = cache.get(view, at, length, out, n);
-        if (known >= 0) n = known;
-        else {
-          const from = n;
-          n = encodePiece(bytes, at, stop, out, n);
-          cache.put(view, at, length, out, from, n);
-        }
-      } else n = encodePiece(bytes, at, stop, out, n);
-      at = stop;
-    }
-    return n;
+    return pieces.encode(bytes, view, end, ids);
   };
-
-  const encodePiece = (
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    out: Int32Array,
-    at: number,
-  ): number => {
-    const whole = wholes.find(bytes, start, end);
-    if (whole < 0) return merger.merge(bytes, start, end, out, at);
-    out[at] = whole;
-    return at + 1;
-  };
-
   const own = createTokenSink(size);
   let target: TokenSink = own;
   const feed = createTextFeed(vocabulary.unicode, (bytes, view, end) => {
@@ -170,11 +156,16 @@ export function createEncoder(
   };
 }
 
+type Token = readonly [id: number, bytes: Uint8Array];
+
 /**
- * The tokens a piece may be taken as without merging: all where the vocabulary says so, else those that their own
- * merges make, for which it is the same and faster. Published files hold tokens that no merge makes.
+ * Tokens that merging their bytes makes, and those it does not: published files hold some, and they are found only
+ * where a whole piece is looked up first.
  */
-function wholeTokens(vocabulary: Vocabulary, merger: Merger): TokenIndex {
-  if (vocabulary.wholePieces) return createTokenIndex(vocabulary.tokens);
-  return createTokenIndex([...vocabulary.tokens].filter(([id, bytes]) => makesItself(merger, id, bytes)));
+function tokensByMaking(vocabulary: Vocabulary, merger: Merger): { made: Token[]; unmade: Token[] } {
+  const made: Token[] = [];
+  const unmade: Token[] = [];
+  for (const token of vocabulary.tokens)
+    (makesItself(merger, token[0], token[1]) ? made : unmade).push(token);
+  return { made, unmade };
 }

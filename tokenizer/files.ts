@@ -52,7 +52,8 @@ export function loadTokenizer(from: string, options: LoadOptions = {}): Tokenize
     throw new UserError(
       `expected a Unicode version of ${unicodeVersions.join(", ")}, got ${shown(options.unicode)}`,
     );
-  return { ...loaded, vocabulary: { ...loaded.vocabulary, unicode: options.unicode } };
+  const { hash, training } = loaded;
+  return { vocabulary: { ...loaded.vocabulary, unicode: options.unicode }, hash, training };
 }
 
 function load(from: string, options: LoadOptions): Tokenizer {
@@ -141,8 +142,17 @@ function loadPublished(name: string, encoding: Encoding): Tokenizer {
   );
 }
 
+/** Its hash is worked out when it is asked for: writing 200,000 tokens takes longer than reading them. */
 function described(vocabulary: Vocabulary): Tokenizer {
-  return { vocabulary, hash: tokenizerHash(vocabulary), training: null };
+  let hash: string | null = null;
+  return {
+    vocabulary,
+    get hash() {
+      hash ??= tokenizerHash(vocabulary);
+      return hash;
+    },
+    training: null,
+  };
 }
 
 function sha256(text: string): string {

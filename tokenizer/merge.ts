@@ -14,6 +14,8 @@ export type Merger = {
   readonly pairs: PairTable;
   /** Whether the vocabulary has a token for each of these bytes. */
   knows(bytes: Uint8Array): boolean;
+  /** Adds a merge of higher rank than all others: of `bytes`, which are the token `id` and now `left` and `right`. */
+  learn(bytes: Uint8Array, left: number, right: number, id: number): void;
   /**
    * Writes the ids of bytes [start, end) to `out` from `at` on and returns where they end; `out` has room for one id
    * a byte. UserError for a byte the vocabulary has no token for.
@@ -26,6 +28,7 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
   const ids = new Int32Array(shortPiece);
   const ranks = new Int32Array(shortPiece);
   let long: Long | null = null;
+  const rankOfBytes = ranksOfBytes(byteIds, pairs);
 
   const idOf = (byte: number): number => {
     const id = byteIds[byte]!;
@@ -39,27 +42,53 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
 
   const mergeShort = (bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number => {
     let n = end - start;
-    for (let i = 0; i < n; i++) ids[i] = idOf(bytes[start + i]!);
-    for (let i = 0; i + 1 < n; i++) ranks[i] = pairs.rank(ids[i]!, ids[i + 1]!);
-    while (n > 1) {
-      let best = 0;
-      let bestRank = ranks[0]!;
-      for (let i = 1; i + 1 < n; i++) {
+    let previous = bytes[start]!;
+    let best = 0;
+    let bestRank = noMerge;
+    ids[0] = idOf(previous);
+    for (let i = 1; i < n; i++) {
+      const byte = bytes[start + i]!;
+      ids[i] = idOf(byte);
+      const rank = rankOfBytes[(previous << 8) | byte]!;
+      ranks[i - 1] = rank;
+      if (rank < bestRank) {
+        best = i - 1;
+        bestRank = rank;
+      }
+      previous = byte;
+    }
+    // Each round merges at `best`, closes the gap and finds the next lowest rank, all in one pass.
+    while (bestRank !== noMerge) {
+      const merged = pairs.id(bestRank);
+      const gap = best;
+      n--;
+      ids[gap] = merged;
+      bestRank = noMerge;
+      if (gap > 0) ranks[gap - 1] = pairs.rank(ids[gap - 1]!, merged);
+      for (let i = 0; i < gap; i++) {
         if (ranks[i]! < bestRank) {
           best = i;
           bestRank = ranks[i]!;
         }
       }
-      if (bestRank === noMerge) break;
-      const merged = pairs.id(ids[best]!, ids[best + 1]!);
-      n--;
-      ids[best] = merged;
-      for (let i = best + 1; i < n; i++) {
-        ids[i] = ids[i + 1]!;
-        ranks[i] = ranks[i + 1]!;
+      if (gap + 1 === n) continue;
+      const after = ids[gap + 2]!;
+      ids[gap + 1] = after;
+      const rank = pairs.rank(merged, after);
+      ranks[gap] = rank;
+      if (rank < bestRank) {
+        best = gap;
+        bestRank = rank;
       }
-      if (best > 0) ranks[best - 1] = pairs.rank(ids[best - 1]!, merged);
-      if (best + 1 < n) ranks[best] = pairs.rank(merged, ids[best + 1]!);
+      for (let i = gap + 1; i + 1 < n; i++) {
+        const moved = ranks[i + 1]!;
+        ids[i + 1] = ids[i + 2]!;
+        ranks[i] = moved;
+        if (moved < bestRank) {
+          best = i;
+          bestRank = moved;
+        }
+      }
     }
     for (let i = 0; i < n; i++) out[at + i] = ids[i]!;
     return at + n;
@@ -112,7 +141,7 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
       const node = key - rank * 2147483648;
       if (ranks[node] !== rank) continue;
       const gone = next[node]!;
-      ids[node] = pairs.id(ids[node]!, ids[gone]!);
+      ids[node] = pairs.id(rank);
       ranks[gone] = noMerge;
       const after = next[gone]!;
       next[node] = after;
@@ -127,11 +156,25 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
   return {
     pairs,
     knows: bytes => bytes.every(byte => byteIds[byte]! >= 0),
+    learn(bytes, left, right, id) {
+      if (bytes.length === 2) rankOfBytes[(bytes[0]! << 8) | bytes[1]!] = pairs.size;
+      pairs.add(left, right, pairs.size, id);
+    },
     merge: (bytes, start, end, out, at) =>
       end - start <= shortPiece
         ? mergeShort(bytes, start, end, out, at)
         : mergeLong(bytes, start, end, out, at),
   };
+}
+
+/** Ranks of all pairs of bytes, by left * 256 + right. */
+function ranksOfBytes(byteIds: Int32Array, pairs: PairTable): Int32Array {
+  const ranks = new Int32Array(65536);
+  for (let pair = 0; pair < 65536; pair++) {
+    const [left, right] = [byteIds[pair >> 8]!, byteIds[pair & 255]!];
+    ranks[pair] = left < 0 || right < 0 ? noMerge : pairs.rank(left, right);
+  }
+  return ranks;
 }
 
 type Long = {
@@ -172,14 +215,13 @@ export function mergesOfRanks(
   const byteIds = new Int32Array(256).fill(-1);
   for (const [id, bytes] of tokens) if (bytes.length === 1) byteIds[bytes[0]!] = id;
   const pairs = createPairTable(tokens.length);
-  const { merge } = createMerger(byteIds, pairs);
+  const { merge, knows, learn } = createMerger(byteIds, pairs);
   const longest = tokens.reduce((max, [, bytes]) => Math.max(max, bytes.length), 0);
   const out = new Int32Array(longest);
   const merges: number[] = [];
   for (const [id, bytes] of tokens) {
-    if (bytes.length < 2 || bytes.some(byte => byteIds[byte]! < 0)) continue;
-    if (merge(bytes, 0, bytes.length, out, 0) !== 2) continue;
-    pairs.add(out[0]!, out[1]!, merges.length / 3, id);
+    if (bytes.length < 2 || !knows(bytes) || merge(bytes, 0, bytes.length, out, 0) !== 2) continue;
+    learn(bytes, out[0]!, out[1]!, id);
     merges.push(out[0]!, out[1]!, id);
   }
   return Int32Array.from(merges);

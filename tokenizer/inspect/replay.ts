@@ -47,7 +47,7 @@ export function replay(encoder: Encoder, text: string): Replay[] {
       }
       if (best < 0) break;
       const [left, right] = [ids[best]!, ids[best + 1]!];
-      const id = merger.pairs.id(left, right);
+      const id = merger.pairs.id(rank);
       ids = [...ids.slice(0, best), id, ...ids.slice(best + 2)];
       steps.push({ rank, left, right, id, ids });
     }

@@ -6,8 +6,11 @@ import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { UserError } from "../../lib/errors.ts";
 import { openTable } from "../../lib/parquet.ts";
+import { slack } from "../text-feed.ts";
 import type { CountJob } from "./corpus-files.ts";
 import type { Counter } from "./counter.ts";
+
+const lineBuffer = 1 << 19;
 
 /** Rows and lines that had no text to count. */
 export type Unread = { lines: number };
@@ -25,7 +28,7 @@ export async function countJob(
       if (text === null) unread.lines++;
       else counter.addText(text, job.base + at);
     });
-  if (split === "lines") return eachLine(job, (line, at) => counter.addLines(line, job.base + at), 1 << 20);
+  if (split === "lines") return countLines(job, counter);
   const document = counter.document(job.base + job.from, job.from === 0);
   for await (const chunk of chunks(job)) document.add(chunk);
   document.end();
@@ -33,23 +36,17 @@ export async function countJob(
 
 function chunks(job: CountJob): AsyncIterable<Uint8Array> {
   if (job.to === job.from) return (async function* () {})();
-  const raw = createReadStream(job.path, { start: job.from, end: job.to - 1, highWaterMark: 1 << 20 });
+  const raw = createReadStream(job.path, { start: job.from, end: job.to - 1, highWaterMark: 1 << 18 });
   return job.gzip ? raw.pipe(createGunzip({ chunkSize: 1 << 18 })) : raw;
 }
 
-/** Calls `take` with whole lines and their position in the text: one at a time, or as many as fill `atLeast` bytes. */
-async function eachLine(
-  job: CountJob,
-  take: (lines: Uint8Array, at: number) => void,
-  atLeast = 0,
-): Promise<void> {
+/** Calls `take` with each line and its position in the text. */
+async function eachLine(job: CountJob, take: (line: Uint8Array, at: number) => void): Promise<void> {
   let held: Uint8Array = new Uint8Array(0);
   let at = job.from;
   for await (const chunk of chunks(job)) {
     let rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    for (;;) {
-      const stop = atLeast > 0 ? rest.lastIndexOf(10) + 1 : rest.indexOf(10) + 1;
-      if (stop === 0 || (atLeast > 0 && rest.length < atLeast)) break;
+    for (let stop = rest.indexOf(10) + 1; stop > 0; stop = rest.indexOf(10) + 1) {
       take(rest.subarray(0, stop), at);
       at += stop;
       rest = rest.subarray(stop);
@@ -57,6 +54,32 @@ async function eachLine(
     held = rest;
   }
   if (held.length > 0) take(held, at);
+}
+
+/** Counts the lines of a text file, as many at once as a buffer holds: most lines are shorter than a call is worth. */
+async function countLines(job: CountJob, counter: Counter): Promise<void> {
+  let bytes = new Uint8Array(lineBuffer + slack);
+  let view = new DataView(bytes.buffer);
+  let filled = 0;
+  let at = job.base + job.from;
+  for await (const chunk of chunks(job)) {
+    if (filled + chunk.length + slack > bytes.length) {
+      const larger = new Uint8Array(2 * (filled + chunk.length) + slack);
+      larger.set(bytes.subarray(0, filled));
+      bytes = larger;
+      view = new DataView(bytes.buffer);
+    }
+    bytes.set(chunk, filled);
+    const stop = chunk.lastIndexOf(10) + 1;
+    const end = filled + stop;
+    filled += chunk.length;
+    if (stop === 0) continue;
+    counter.addLines(bytes, view, end, at);
+    bytes.copyWithin(0, end, filled);
+    filled -= end;
+    at += end;
+  }
+  if (filled > 0) counter.addLines(bytes, view, filled, at);
 }
 
 /** The text of a JSONL line, or null. */

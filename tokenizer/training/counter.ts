@@ -37,8 +37,8 @@ export type Counter = {
   addText(text: string, first?: number): void;
   /** A document that comes in parts; `whole` is false for a later stretch of one already begun elsewhere. */
   document(first: number, whole: boolean): { add(bytes: Uint8Array): void; end(): void };
-  /** Counts a stretch of lines, each a document. */
-  addLines(bytes: Uint8Array, first: number): void;
+  /** Counts bytes [0, end), whole lines, each a document. `view` covers the same bytes and `slack` more. */
+  addLines(bytes: Uint8Array, view: DataView, end: number, first: number): void;
   corpus(): Corpus;
   /** The words, where they never left memory, else null: then they are written by `finish`. */
   words(): Words | null;
@@ -65,10 +65,8 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
   const corpus = {
     documents: 0,
     bytes: 0,
-    pieces: 0,
     cappedDocuments: 0,
     cappedDocumentBytes: 0,
-    cutPieces: 0,
     sampledOut: 0,
   };
   let position = 0;
@@ -76,31 +74,22 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
   let left = Number.POSITIVE_INFINITY;
   let cappedBytes = 0;
 
-  const countPieces = (bytes: Uint8Array, view: DataView, start: number, end: number): void => {
-    for (let at = start; at < end; ) {
-      const stop = scan(bytes, at, end);
-      if (stop - at > pieceCap) corpus.cutPieces++;
-      while (stop - at > pieceCap) {
-        let cut = at + pieceCap;
-        while (cut > at + 1 && (bytes[cut]! & 0xc0) === 0x80) cut--;
-        table.add(bytes, view, at, cut - at, position + at, 1);
-        corpus.pieces++;
-        at = cut;
-      }
-      table.add(bytes, view, at, stop - at, position + at, 1);
-      corpus.pieces++;
-      at = stop;
-    }
-  };
-  const countLines = (bytes: Uint8Array, view: DataView, end: number): void => {
-    for (let at = 0; at < end; ) {
+  const cut = { scan, cased: pattern === "o200k", cap: pieceCap };
+  const countLines = (bytes: Uint8Array, view: DataView, end: number): number => {
+    let lines = 0;
+    for (let at = 0; at < end; lines++) {
       const feed = bytes.indexOf(10, at);
       const stop = feed < 0 || feed >= end ? end : feed + 1;
-      countPieces(bytes, view, at, stop);
+      table.addPieces(cut, bytes, view, at, stop, position);
       at = stop;
     }
+    return lines;
   };
-  const header = () => ({ pattern, unicode, corpus });
+  const described = (): Corpus => ({ ...corpus, pieces: table.pieces, cutPieces: table.cutPieces });
+  const header = () => ({ pattern, unicode, corpus: described() });
+  const spillWhenFull = () => {
+    if (2 * table.memory() > memory && table.size > 1) spill();
+  };
   const spill = () => {
     const path = `${spillPath}.${spilled.length}.tmp`;
     writeWords(path, header(), table.words());
@@ -114,12 +103,12 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
       while (stop > 0 && (bytes[stop]! & 0xc0) === 0x80) stop--;
     }
     if (split === "lines") countLines(bytes, view, stop);
-    else countPieces(bytes, view, 0, stop);
+    else table.addPieces(cut, bytes, view, 0, stop, position);
     corpus.bytes += end;
     position += end;
     if (docCap !== null && end > left) cappedBytes += end - stop;
     left = Math.max(0, left - end);
-    if (2 * table.memory() > memory && table.size > 1) spill();
+    spillWhenFull();
     return true;
   });
   const begin = (first: number) => {
@@ -153,22 +142,22 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
       begin(first);
       return { add: feed.addBytes, end };
     },
-    addLines(bytes, first) {
-      for (let at = 0; at < bytes.length; ) {
+    addLines(bytes, view, end, first) {
+      if (docCap === null && sample === 1) {
+        position = first;
+        corpus.documents += countLines(bytes, view, end);
+        corpus.bytes += end;
+        spillWhenFull();
+        return;
+      }
+      for (let at = 0; at < end; ) {
         const feedAt = bytes.indexOf(10, at);
-        const stop = feedAt < 0 ? bytes.length : feedAt + 1;
-        const line = bytes.subarray(at, stop);
-        if (sample < 1) addText(Buffer.from(line).toString("utf8"), first + at);
-        else {
-          corpus.documents++;
-          begin(first + at);
-          feed.addBytes(line);
-          end();
-        }
+        const stop = feedAt < 0 || feedAt >= end ? end : feedAt + 1;
+        addText(Buffer.from(bytes.buffer, bytes.byteOffset + at, stop - at).toString("utf8"), first + at);
         at = stop;
       }
     },
-    corpus: () => ({ ...corpus }),
+    corpus: described,
     words: () => (spilled.length === 0 ? table.words() : null),
     finish(path) {
       if (spilled.length === 0) return writeWords(path, header(), table.words());

@@ -5,6 +5,8 @@
  * and not ten million objects.
  */
 
+import { asciiWord, asciiWordOn, isCasedWord } from "../pretokenizer/ascii-word.ts";
+import type { Scan } from "../pretokenizer/patterns.ts";
 import { slack } from "../text-feed.ts";
 
 /** Different pieces with their counts: piece i is `arena` from starts[i] to starts[i + 1], with `slack` to spare. */
@@ -25,12 +27,22 @@ export type WordTable = {
   readonly size: number;
   /** Bytes held in arrays. */
   memory(): number;
+  /** Counts the pieces of bytes [start, end), cut by `scan`; `position` is that of `bytes` in the corpus. Positions rise. */
+  addPieces(cut: Cut, bytes: Uint8Array, view: DataView, start: number, end: number, position: number): void;
+  /** Pieces counted by `addPieces`, and those that were longer than the cap. */
+  readonly pieces: number;
+  readonly cutPieces: number;
   /** The words as they are, in order of entry; valid until the next `add`. */
   words(): Words;
   clear(): void;
 };
 
-const masks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
+/** How text is cut into pieces: the scanner, whether it ends words where case changes, the longest piece in bytes. */
+export type Cut = { readonly scan: Scan; readonly cased: boolean; readonly cap: number };
+
+/** Bits of the first and the second little-endian word that belong to a piece of up to 8 bytes. */
+const firstMask = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1);
+const secondMask = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1);
 
 export function createWordTable(): WordTable {
   let size = 0;
@@ -38,14 +50,18 @@ export function createWordTable(): WordTable {
   let starts: Uint32Array<ArrayBuffer>;
   let counts: Float64Array<ArrayBuffer>;
   let firsts: Float64Array<ArrayBuffer>;
-  /** word 0, word 1, length, entry + 1 */
+  /** word 0, word 1, length, occurrences not yet in `counts`; and beside it the entry. */
   let short: Int32Array;
+  let shortEntry: Int32Array;
   let shortUsed = 0;
   let shortMask = 0;
   /** hash, entry + 1 */
   let long: Int32Array;
   let longUsed = 0;
   let longMask = 0;
+
+  let pieces = 0;
+  let cutPieces = 0;
 
   const clear = () => {
     size = 0;
@@ -56,27 +72,66 @@ export function createWordTable(): WordTable {
     shortMask = (1 << 13) - 1;
     longMask = (1 << 11) - 1;
     short = new Int32Array(4 * (shortMask + 1));
+    shortEntry = new Int32Array(shortMask + 1);
     long = new Int32Array(2 * (longMask + 1));
     shortUsed = longUsed = 0;
   };
   clear();
 
   const shortPlace = (word0: number, word1: number, length: number): number => {
-    let hash = Math.imul(word0, 0x9e3779b1) ^ Math.imul(word1 + length, 0x85ebca6b);
-    hash ^= hash >>> 15;
-    return (hash & shortMask) << 2;
+    const hash = Math.imul(Math.imul(word0, 0x9e3779b1) ^ (word1 + length), 0x85ebca6b);
+    return ((hash ^ (hash >>> 15)) & shortMask) << 2;
   };
 
   const growShort = () => {
     const old = short;
+    const oldEntry = shortEntry;
     shortMask = 2 * shortMask + 1;
     short = new Int32Array(4 * (shortMask + 1));
+    shortEntry = new Int32Array(shortMask + 1);
     for (let from = 0; from < old.length; from += 4) {
-      if (old[from + 3] === 0) continue;
+      if (old[from + 2] === 0) continue;
       let at = shortPlace(old[from]!, old[from + 1]!, old[from + 2]!);
-      while (short[at + 3] !== 0) at = (at + 4) & ((shortMask << 2) | 3);
+      while (short[at + 2] !== 0) at = (at + 4) & ((shortMask << 2) | 3);
       for (let i = 0; i < 4; i++) short[at + i] = old[from + i]!;
+      shortEntry[at >> 2] = oldEntry[from >> 2]!;
     }
+  };
+
+  /** Moves the occurrences held in slots to `counts`. */
+  const settle = () => {
+    for (let at = 0; at < short.length; at += 4) {
+      if (short[at + 3] === 0) continue;
+      counts[shortEntry[at >> 2]!]! += short[at + 3]!;
+      short[at + 3] = 0;
+    }
+  };
+
+  /** The slot of a short piece, entered where it was not there. */
+  const findShort = (
+    bytes: Uint8Array,
+    word0: number,
+    word1: number,
+    start: number,
+    length: number,
+    first: number,
+  ): number => {
+    let at = shortPlace(word0, word1, length);
+    while (short[at + 2] !== 0) {
+      if (short[at] === word0 && short[at + 1] === word1 && short[at + 2] === length) return at;
+      at = (at + 4) & ((shortMask << 2) | 3);
+    }
+    if (2 * ++shortUsed > shortMask) {
+      growShort();
+      at = shortPlace(word0, word1, length);
+      while (short[at + 2] !== 0) at = (at + 4) & ((shortMask << 2) | 3);
+    }
+    short[at] = word0;
+    short[at + 1] = word1;
+    short[at + 2] = length;
+    const entry = enter(bytes, start, length, first);
+    shortEntry[at >> 2] = entry;
+    return at;
   };
 
   const growLong = () => {
@@ -134,35 +189,88 @@ export function createWordTable(): WordTable {
     return entry;
   };
 
+  /** The entry of a piece. Tables may be replaced meanwhile, so none is looked into before this returns. */
+  const find = (bytes: Uint8Array, view: DataView, start: number, length: number, first: number): number => {
+    if (length > 8) return findLong(bytes, start, length, first);
+    const word0 = view.getInt32(start, true) & firstMask[length]!;
+    const word1 = view.getInt32(start + 4, true) & secondMask[length]!;
+    const place = findShort(bytes, word0, word1, start, length, first);
+    return shortEntry[place >> 2]!;
+  };
+
+  const add: WordTable["add"] = (bytes, view, start, length, first, times) => {
+    const entry = find(bytes, view, start, length, first);
+    counts[entry]! += times;
+    if (first < firsts[entry]!) firsts[entry] = first;
+  };
+
+  /** Counts a piece longer than the cap as several, cut at characters, and returns how many. */
+  const addCut = (
+    bytes: Uint8Array,
+    view: DataView,
+    start: number,
+    end: number,
+    cap: number,
+    position: number,
+  ): number => {
+    cutPieces++;
+    let parts = 0;
+    for (let at = start; at < end; parts++) {
+      let stop = Math.min(end, at + cap);
+      while (stop < end && stop > at + 1 && (bytes[stop]! & 0xc0) === 0x80) stop--;
+      add(bytes, view, at, stop - at, position + at, 1);
+      at = stop;
+    }
+    return parts;
+  };
+
   return {
     get size() {
       return size;
     },
-    add(bytes, view, start, length, first, times) {
-      let entry: number;
-      if (length <= 8) {
-        let word0 = view.getInt32(start, true);
-        let word1 = 0;
-        if (length < 4) word0 &= masks[length]!;
-        else word1 = view.getInt32(start + 4, true) & masks[length - 4]!;
-        let at = shortPlace(word0, word1, length);
-        for (;;) {
-          entry = short[at + 3]! - 1;
-          if (entry < 0) break;
-          if (short[at] === word0 && short[at + 1] === word1 && short[at + 2] === length) break;
-          at = (at + 4) & ((shortMask << 2) | 3);
+    add,
+    addPieces({ scan, cased, cap }, bytes, view, start, end, position) {
+      let stop = 0;
+      let count = 0;
+      for (let at = start; at < end; at = stop) {
+        let word0 = view.getInt32(at, true);
+        let word1 = view.getInt32(at + 4, true);
+        let length = asciiWord(word0, word1);
+        if (length === 8 && !cased)
+          length = asciiWordOn(view.getInt32(at + 8, true), view.getInt32(at + 12, true));
+        stop = at + length;
+        if (
+          length === 0 ||
+          stop >= end ||
+          bytes[stop]! >= 0x80 ||
+          (cased && !isCasedWord(word0, word1, length, bytes[stop]!))
+        ) {
+          stop = scan(bytes, at, end);
+          length = stop - at;
         }
-        if (entry < 0) {
-          entry = enter(bytes, start, length, first);
-          short[at] = word0;
-          short[at + 1] = word1;
-          short[at + 2] = length;
-          short[at + 3] = entry + 1;
-          if (++shortUsed * 2 > shortMask) growShort();
+        count++;
+        if (length > 8) {
+          if (length > cap) count += addCut(bytes, view, at, stop, cap, position) - 1;
+          else {
+            const entry = findLong(bytes, at, length, position + at);
+            counts[entry]!++;
+          }
+          continue;
         }
-      } else entry = findLong(bytes, start, length, first);
-      counts[entry]! += times;
-      if (first < firsts[entry]!) firsts[entry] = first;
+        word0 &= firstMask[length]!;
+        word1 &= secondMask[length]!;
+        let place = shortPlace(word0, word1, length);
+        if (short[place] !== word0 || short[place + 1] !== word1 || short[place + 2] !== length)
+          place = findShort(bytes, word0, word1, at, length, position + at);
+        if (++short[place + 3]! === 0x7fffffff) settle();
+      }
+      pieces += count;
+    },
+    get pieces() {
+      return pieces;
+    },
+    get cutPieces() {
+      return cutPieces;
     },
     memory: () =>
       arena.byteLength +
@@ -170,8 +278,12 @@ export function createWordTable(): WordTable {
       counts.byteLength +
       firsts.byteLength +
       short.byteLength +
+      shortEntry.byteLength +
       long.byteLength,
-    words: () => ({ size, arena, starts, counts, firsts }),
+    words() {
+      settle();
+      return { size, arena, starts, counts, firsts };
+    },
     clear,
   };
 }
