@@ -59,6 +59,11 @@ export type Facts = {
   readonly toProse: Int32Array;
   /** The last heading before a block, -1 where there is none. */
   readonly heading: Int32Array;
+  /** Blocks since one of few words that means comment or reply, at most 50; how many of them came before. */
+  readonly sinceComments: Int32Array;
+  readonly commentsBefore: Int32Array;
+  /** The first block of the outermost repeated element that a block stands in, -1 where it stands in none. */
+  readonly itemStart: Int32Array;
   /** The first h1, -1 where there is none. */
   readonly firstHeading: number;
   readonly sum: {
@@ -71,6 +76,8 @@ export type Facts = {
     readonly articles: number;
     readonly posts: number;
     readonly cards: number;
+    /** Blocks that announce comments or replies. */
+    readonly comments: number;
     /** Characters of prose in elements named for comments, for posts. */
     readonly commentProse: number;
     readonly postProse: number;
@@ -81,6 +88,8 @@ const COMMENT = groupBit("comment");
 const POST = groupBit("post");
 const CARD = groupBit("card");
 const FAR = 50;
+/** Words with which a block that means comment or reply announces what follows, and does not speak of it. */
+const ANNOUNCING = 8;
 
 /** Groups blocks by a key, in order of first sight. */
 function grouped(page: Page, keyOf: (block: number) => number | null): Groups {
@@ -111,6 +120,11 @@ export function readFacts(page: Page): Facts {
   const { tag, parent } = tree;
   const n = blocks.count;
 
+  const words = readWords(tree, blocks, measured, {
+    title: metadata.title,
+    description: metadata.description ?? linked.description,
+    body: linked.body,
+  });
   const region = new Int32Array(tree.count);
   const named = new Int32Array(tree.count);
   const path = new Int32Array(tree.count);
@@ -136,6 +150,9 @@ export function readFacts(page: Page): Facts {
   const proseBefore = new Float64Array(n);
   const sinceProse = new Int32Array(n);
   const heading = new Int32Array(n);
+  const sinceComments = new Int32Array(n);
+  const commentsBefore = new Int32Array(n);
+  const itemStart = new Int32Array(n);
   const copiesOf = new Map<number, number>();
   let chars = 0;
   let linkChars = 0;
@@ -148,6 +165,9 @@ export function readFacts(page: Page): Facts {
   let firstHeading = -1;
   let lastProse = -FAR;
   let lastHeading = -1;
+  let lastComments = -FAR;
+  let comments = 0;
+  let item = -1;
   for (let block = 0; block < n; block++) {
     const element = Math.max(0, blocks.element[block]);
     const length = measured.chars[block];
@@ -155,6 +175,16 @@ export function readFacts(page: Page): Facts {
     proseBefore[block] = proseChars;
     sinceProse[block] = Math.min(FAR, block - lastProse);
     heading[block] = lastHeading;
+    sinceComments[block] = Math.min(FAR, block - lastComments);
+    commentsBefore[block] = comments;
+    if (words.ofComments[block] && measured.words[block] <= ANNOUNCING) {
+      lastComments = block;
+      comments++;
+    }
+    const repeated = structure.outermost[element];
+    if (repeated < 0) itemStart[block] = -1;
+    else itemStart[block] = repeated === item ? itemStart[block - 1] : block;
+    item = repeated;
     chars += length;
     linkChars += measured.linkChars[block];
     money += measured.money[block];
@@ -196,11 +226,7 @@ export function readFacts(page: Page): Facts {
 
   return {
     page,
-    words: readWords(tree, blocks, measured, {
-      title: metadata.title,
-      description: metadata.description ?? linked.description,
-      body: linked.body,
-    }),
+    words,
     region,
     named,
     prose,
@@ -213,6 +239,9 @@ export function readFacts(page: Page): Facts {
     sinceProse,
     toProse,
     heading,
+    sinceComments,
+    commentsBefore,
+    itemStart,
     firstHeading,
     sum: {
       chars,
@@ -224,6 +253,7 @@ export function readFacts(page: Page): Facts {
       articles,
       posts,
       cards,
+      comments,
       commentProse,
       postProse,
     },

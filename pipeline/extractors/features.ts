@@ -76,10 +76,16 @@ const own: Group = {
 const told: Group = {
   prefix: "told",
   names:
-    "title description body heading-level heading-distance heading-title heading-comments comments".split(
+    "title description body heading-level heading-distance heading-title heading-comments heading-link-density comments since-comments comments-before".split(
       " ",
     ),
-  fill({ page: { blocks, tree }, words, heading }, b, _element, rows, at) {
+  fill(
+    { page: { blocks, tree, measured }, words, heading, sinceComments, commentsBefore },
+    b,
+    _element,
+    rows,
+    at,
+  ) {
     rows[at++] = words.inTitle[b];
     rows[at++] = words.inDescription[b];
     rows[at++] = words.inBody[b];
@@ -88,7 +94,10 @@ const told: Group = {
     rows[at++] = h < 0 ? 0 : log(b - h);
     rows[at++] = h < 0 ? 0 : words.inTitle[h];
     rows[at++] = h < 0 ? 0 : words.ofComments[h];
+    rows[at++] = h < 0 ? -1 : measured.linkChars[h] / Math.max(1, measured.chars[h]);
     rows[at++] = words.ofComments[b];
+    rows[at++] = sinceComments[b];
+    rows[at++] = log(commentsBefore[b]);
   },
 };
 
@@ -172,7 +181,9 @@ const neighbour: Group = {
   prefix: "neighbour",
   names: [
     ...nearest.flatMap(offset =>
-      "chars link-density stops same-parent same-look".split(" ").map(name => `${offset} ${name}`),
+      "chars link-density stops same-parent same-look digit-share"
+        .split(" ")
+        .map(name => `${offset} ${name}`),
     ),
     ...further.flatMap(offset => [`${offset} chars`, `${offset} link-density`]),
   ],
@@ -181,8 +192,8 @@ const neighbour: Group = {
     for (const offset of nearest) {
       const other = b + offset;
       if (other < 0 || other >= n) {
-        rows.fill(-1, at, at + 5);
-        at += 5;
+        rows.fill(-1, at, at + 6);
+        at += 6;
         continue;
       }
       const otherElement = Math.max(0, blocks.element[other]);
@@ -191,6 +202,7 @@ const neighbour: Group = {
       rows[at++] = log(m.stops[other]);
       rows[at++] = otherElement === element ? 2 : tree.parent[otherElement] === tree.parent[element] ? 1 : 0;
       rows[at++] = looks.of[other] === looks.of[b] ? 1 : 0;
+      rows[at++] = m.digits[other] / Math.max(1, m.chars[other]);
     }
     for (const offset of further) {
       const other = b + offset;
@@ -253,10 +265,10 @@ const holder: Group = {
 const alike: Group = {
   prefix: "alike",
   names:
-    "size chars-each link-density share out-size out-chars-each out-link-density out-share item-chars item-link-density".split(
+    "size chars-each link-density share out-size out-chars-each out-link-density out-share item-chars item-link-density item-blocks item-start item-start-link-density".split(
       " ",
     ),
-  fill({ page: { structure: s }, sum }, _b, element, rows, at) {
+  fill({ page: { structure: s, measured: m }, sum, itemStart }, b, element, rows, at) {
     for (const item of [s.repeated[element], s.outermost[element]]) {
       rows[at++] = item < 0 ? 0 : log(s.alike[item]);
       rows[at++] = item < 0 ? -1 : log(s.alikeChars[item] / s.alike[item]);
@@ -266,6 +278,10 @@ const alike: Group = {
     const item = s.outermost[element];
     rows[at++] = item < 0 ? -1 : log(s.chars[item]);
     rows[at++] = item < 0 ? -1 : s.linkChars[item] / Math.max(1, s.chars[item]);
+    const start = itemStart[b];
+    rows[at++] = item < 0 ? -1 : log(s.blocks[item]);
+    rows[at++] = start < 0 ? -1 : b - start;
+    rows[at++] = start < 0 ? -1 : m.linkChars[start] / Math.max(1, m.chars[start]);
   },
 };
 
@@ -306,7 +322,7 @@ const pageTypes = [
 const openGraphTypes = [/^article/, /product/, /^website/, /./];
 
 const pageNames =
-  "blocks chars link-density prose-blocks prose-share half-share articles og linked money headings posts cards comment-share post-share clusters".split(
+  "blocks chars link-density prose-blocks prose-share half-share articles og linked money headings posts cards comment-share post-share clusters comments".split(
     " ",
   );
 
@@ -336,6 +352,7 @@ function pageRow({ page, sum, clusters }: Facts): number[] {
     sum.commentProse / prose,
     sum.postProse / prose,
     log(clusters.count.length),
+    log(sum.comments),
   ];
 }
 
