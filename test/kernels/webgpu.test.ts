@@ -64,7 +64,8 @@ describe("webgpu device with the kernels that GPUs get", () => {
   // training uses, and one head that fills neither its rows' nor its columns' tiles.
   const chosen = (one: Case) =>
     !/^attention(Backward)?$/.test(one.op) &&
-    (one.op !== "matmul" || /^layout (NT.*accumulate and bias|NN.*mode plain|TN.*mode accumulate)$/.test(one.shape));
+    (one.op !== "matmul" ||
+      /^layout (NT.*accumulate and bias|NN.*mode plain|TN.*mode accumulate)$/.test(one.shape));
   for (const op of new Set(cases.filter(chosen).map(one => one.op))) {
     test(`${op} agrees with the reference`, async t => {
       if (typeof device === "string") return t.skip(device);
