@@ -69,17 +69,25 @@ function overview(): string {
     ...lines,
     "",
     "Start with   curate run stages.yaml",
-    "Help         curate <command> --help",
+    "Help         curate <command> --help  ·  curate help <stage>  ·  curate help recipe",
     "",
   ].join("\n");
+}
+
+/** A command's screen, a stage's options, or `recipe`: every key of a recipe as one page. */
+async function helpOn(topic: string): Promise<string> {
+  if (commands[topic]) return helpScreen(await commands[topic].load());
+  const { recipePage, stageNamed, stageScreen } = await import("./reference.ts");
+  const { catalogue } = await import("./catalogue.ts");
+  if (topic === "recipe") return recipePage(catalogue);
+  return stageScreen(stageNamed(topic, catalogue, [...Object.keys(commands), "recipe"]));
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     const topic = name === "help" ? rest[0] : undefined;
-    if (topic && commands[topic]) out(helpScreen(await commands[topic]!.load()));
-    else out(overview());
+    out(topic === undefined ? overview() : await helpOn(topic));
     return name === undefined ? 2 : 0;
   }
   if (name === "--version" || name === "-v") {

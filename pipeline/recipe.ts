@@ -23,6 +23,10 @@ export type CatalogueEntry = {
   readonly kind: "filter" | "extractor" | "formatter" | "dedup" | "corpus";
   readonly options: Options;
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** For the reference: one sentence, and where the numbers come from. */
+  readonly about?: string;
+  readonly source?: string;
+  readonly reasons?: readonly string[];
 };
 export type Catalogue = ReadonlyMap<string, CatalogueEntry>;
 
@@ -46,7 +50,7 @@ export type Recipe = {
   readonly stages: readonly RecipeStage[];
 };
 
-const topOptions = {
+export const topOptions = {
   name: text("curate", "what the run is called"),
   seed: integer(17, "the only source of randomness in the run", { min: 0, max: 4294967295 }),
   memory: size(2e9, "what a stage may hold in memory before it spills to disk", { min: 64e6 }),
@@ -59,7 +63,7 @@ const topOptions = {
   workdir: text("runs/curate", "folder for everything the run writes"),
 } satisfies Options;
 
-const keepRejectedOptions = {
+export const keepRejectedOptions = {
   sample: fraction(0.01, "share of the dropped documents kept for reading, chosen by seed and id"),
   minPerReason: count(20, "at least this many for each reason and task"),
 } satisfies Options;
@@ -67,7 +71,7 @@ const keepRejectedOptions = {
 /** Which keys name the inputs; one of them must be given. */
 export const inputKeys = ["warc", "wet", "jsonl", "parquet", "commoncrawl"] as const;
 
-const inputOptions = {
+export const inputOptions = {
   warc: texts([], "WARC or ARC files, globs allowed"),
   wet: texts([], "WET files (extracted text), globs allowed"),
   jsonl: texts([], "JSON lines with a text field, globs allowed"),
