@@ -47,10 +47,18 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "train a model on token shards, or go on training",
     load: async () => (await import("./train.ts")).train,
   },
-  sample: { about: "text from a checkpoint", load: async () => (await import("./sample.ts")).sample },
+  sample: { about: "text from a model", load: async () => (await import("./sample.ts")).sample },
   eval: {
     about: "validation loss, bits per byte, HellaSwag",
     load: async () => (await import("./eval.ts")).evaluate,
+  },
+  export: {
+    about: "a model as Hugging Face folder or GGUF; shards for other trainers",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  import: {
+    about: "a GPT-2 or Llama model of another program",
+    load: async () => (await import("./import.ts")).importCommand,
   },
   doctor: {
     about: "what this machine offers and what will be used",

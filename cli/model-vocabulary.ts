@@ -13,7 +13,8 @@ export type ModelVocabulary = {
   readonly hash: string;
 };
 
-export function modelVocabulary(from: string): ModelVocabulary {
+/** `eot`: the model's end of text, where the model names one; else the tokenizer's. */
+export function modelVocabulary(from: string, eot?: number): ModelVocabulary {
   const { vocabulary: tokens, hash } = loadTokenizer(from);
   const [encoder, decoder] = [createEncoder(tokens), createDecoder(tokens)];
   const size = vocabularySize(tokens);
@@ -21,7 +22,7 @@ export function modelVocabulary(from: string): ModelVocabulary {
   for (const [id, bytes] of tokens.tokens) bytesPerToken[id] = bytes.length;
   const vocabulary: Vocabulary = {
     size,
-    eot: endOfTextId(tokens),
+    eot: eot ?? endOfTextId(tokens),
     bytesPerToken,
     decode: ids => decoder.decode(ids),
     encode: text => Uint32Array.from(encoder.encode(text)),

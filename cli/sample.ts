@@ -2,20 +2,28 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import type { Decoder } from "../tokenizer/decoder.ts";
 import type { DeviceKind } from "../trainer/devices.ts";
+import type { SampleOptions } from "../trainer/sample.ts";
 import { command } from "./command.ts";
 import { workdirOf } from "./load.ts";
 import { json, out, say, styled } from "./terminal.ts";
 
-/** Where a model and its tokenizer are: a workdir, a model folder in one, or a folder that holds both. */
-export function locateModel(flags: {
+type Place = {
   readonly model?: string | undefined;
   readonly workdir?: string | undefined;
   readonly tokenizer?: string | undefined;
-}): { model: string; tokenizer: string } {
+};
+
+function modelOf(flags: Place): string {
   const model = flags.model === undefined ? join(workdirOf(flags.workdir), "model") : resolve(flags.model);
-  if (!existsSync(model))
-    throw new UserError(`there is no model ${model}`, "Train one first: curate run stages.yaml");
+  if (existsSync(model)) return model;
+  throw new UserError(`there is no model ${model}`, "Train one first: curate run stages.yaml");
+}
+
+/** Where a model and its tokenizer are: a workdir, a model folder in one, or a folder that holds both. */
+export function locateModel(flags: Place): { model: string; tokenizer: string } {
+  const model = modelOf(flags);
   if (flags.tokenizer !== undefined) return { model, tokenizer: flags.tokenizer };
   const candidates = [
     model,
@@ -26,7 +34,10 @@ export function locateModel(flags: {
   ];
   const found = candidates.find(folder => existsSync(join(folder, "tokenizer.json")));
   if (!found)
-    throw new UserError(`no tokenizer.json beside ${model}`, "Name the tokenizer's folder with --tokenizer.");
+    throw new UserError(
+      `no tokenizer.json beside ${model}`,
+      "Name the tokenizer's folder with --tokenizer; curate sample also takes --prompt-ids with --ids.",
+    );
   return { model, tokenizer: found };
 }
 
@@ -89,11 +100,17 @@ export const sample = command({
     stop: {
       type: "list",
       value: "TEXT",
-      about: "end where this text is written; may be repeated",
+      about: "end before this text; may be repeated",
       more: true,
     },
     probs: { type: "number", value: "N", about: "show each token with its N best alternatives", more: true },
     ids: { type: "flag", about: "token ids instead of text", more: true },
+    "prompt-ids": {
+      type: "text",
+      value: "IDS",
+      about: "the prompt as token ids, taken as they are; with --ids no tokenizer is needed",
+      more: true,
+    },
     device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
     threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
     tokenizer: {
@@ -108,10 +125,6 @@ export const sample = command({
     if (positional !== undefined && flags.prompt !== undefined)
       throw new UserError("the prompt is given twice: as a word and with --prompt");
     const given = positional ?? flags.prompt ?? "";
-    const prompt = given === "-" ? readFileSync(0, "utf8") : given;
-    const { model, tokenizer } = locateModel(flags);
-    const { openTalker } = await import("./talk.ts");
-    const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
     const n = flags.n ?? 1;
     const options = {
       ...{
@@ -125,8 +138,12 @@ export const sample = command({
         repetitionPenalty: flags["repetition-penalty"] ?? 1,
       },
       ...{ seed: flags.seed ?? 1, n, top: flags.probs ?? 0 },
-      stop: flags.stop.map(text => [...talker.vocabulary.encoder.encode(text)]),
     };
+    if (flags["prompt-ids"] !== undefined) return await sampleIds(flags["prompt-ids"], given, options, flags);
+    const prompt = given === "-" ? readFileSync(0, "utf8") : given;
+    const { model, tokenizer } = locateModel(flags);
+    const { openTalker } = await import("./talk.ts");
+    const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
     const streaming = n === 1 && !flags.json && !flags.ids && !flags.probs;
     const samples = Array.from({ length: n }, () => ({
       text: "",
@@ -135,12 +152,15 @@ export const sample = command({
     }));
     try {
       if (streaming) process.stdout.write(styled(prompt, "bold"));
-      for await (const { sample: which, text, token } of talker.stream(prompt, options)) {
+      for await (const { sample: which, text, token } of talker.stream(prompt, {
+        ...options,
+        stopText: flags.stop,
+      })) {
         const held = samples[which]!;
         held.text += text;
         if (token) {
           held.ids.push(token.token);
-          if (flags.probs) held.tokens.push(described(talker.vocabulary.decoder.decode, token));
+          if (flags.probs) held.tokens.push(described(talker.vocabulary.decoder, token));
         }
         if (streaming) process.stdout.write(text);
       }
@@ -152,6 +172,61 @@ export const sample = command({
     say(styled(`${talker.reason.split(":")[0]}, ${talker.model.dir}`, "dim", process.stderr.isTTY === true));
   },
 });
+
+/** Ids in, ids out: no tokenizer is opened. */
+async function sampleIds(
+  given: string,
+  prompt: string,
+  options: Partial<SampleOptions> & { readonly n: number },
+  flags: Place & {
+    readonly ids: boolean;
+    readonly json: boolean;
+    readonly stop: readonly string[];
+    readonly device: string | undefined;
+    readonly threads: number | undefined;
+  },
+): Promise<void> {
+  if (prompt !== "") throw new UserError("the prompt is given twice: as text and with --prompt-ids");
+  if (!flags.ids && !flags.json)
+    throw new UserError("--prompt-ids answers with ids", "Add --ids (or --json).");
+  if (flags.stop.length > 0)
+    throw new UserError("--stop is text, and --prompt-ids knows no text", "Leave one of the two out.");
+  const ids =
+    given.trim() === ""
+      ? []
+      : given
+          .trim()
+          .split(/[\s,]+/)
+          .map(Number);
+  const wrong = ids.findIndex(id => !Number.isInteger(id) || id < 0);
+  if (wrong >= 0 || ids.length === 0)
+    throw new UserError(
+      `--prompt-ids: expected whole numbers with spaces between them, got ${JSON.stringify(given)}`,
+      'For example  --prompt-ids "1 403 407"',
+    );
+  const { openDevice } = await import("../trainer/devices.ts");
+  const { openModel } = await import("../trainer/checkpoint.ts");
+  const { sample: run } = await import("../trainer/sample.ts");
+  const kind = deviceFlag(flags.device);
+  const { device } = await openDevice(kind, {
+    threads: flags.threads ?? null,
+    allowSoftware: kind === "webgpu",
+  });
+  try {
+    const model = await openModel(modelOf(flags), device);
+    const made: number[][] = Array.from({ length: options.n }, () => []);
+    const stop = [[model.file.eot]];
+    for await (const { sample: which, token } of run(model, Uint32Array.from(ids), { ...options, stop }))
+      made[which]!.push(token);
+    for (const [i, tokens] of made.entries()) {
+      if (flags.json) json({ sample: i, prompt: ids, ids: tokens });
+      else out(tokens.join(" "));
+    }
+    model.free();
+  } finally {
+    await device.destroy();
+  }
+}
 
 export function deviceFlag(name: string | undefined): DeviceKind {
   if (name === undefined) return "auto";
@@ -165,11 +240,9 @@ type Described = {
   readonly alternatives: readonly { readonly token: number; readonly probability: number }[];
 };
 
-function described(
-  decode: (ids: number[]) => string,
-  { token, probability, alternatives }: Described,
-): object {
-  const of = (id: number, p: number) => ({ id, text: decode([id]), probability: p });
+function described(decoder: Decoder, { token, probability, alternatives }: Described): object {
+  const text = (id: number) => (decoder.bytesOf(id) ? decoder.decode([id]) : "");
+  const of = (id: number, p: number) => ({ id, text: text(id), probability: p });
   return {
     ...of(token, probability),
     alternatives: alternatives.map(other => of(other.token, other.probability)),

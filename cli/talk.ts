@@ -1,6 +1,7 @@
 /**
  * A model that goes on writing: prompt in, text out piece by piece, never half a character. Joins sampler, device and
- * tokenizer for `curate sample` and the sample stage.
+ * tokenizer for `curate sample` and the sample stage. The sampler knows only tokens, so stop strings are looked for
+ * here, in the text: the same words can be cut into tokens in several ways.
  */
 import { UserError } from "../lib/errors.ts";
 import type { DecodeStream } from "../tokenizer/decoder.ts";
@@ -11,12 +12,17 @@ import { type ModelVocabulary, modelVocabulary } from "./model-vocabulary.ts";
 
 export type Piece = { readonly sample: number; readonly text: string; readonly token: SampledToken | null };
 
+export type TalkOptions = Partial<SampleOptions> & {
+  /** Texts that end a sample and are not part of it. */
+  readonly stopText?: readonly string[];
+};
+
 export type Talker = {
   readonly model: OpenedModel;
   readonly vocabulary: ModelVocabulary;
   readonly reason: string;
   /** Pieces of text as tokens come; the samples of `n` in turn. Ends a sample at the end-of-text token. */
-  stream(prompt: string, options: Partial<SampleOptions>): AsyncGenerator<Piece>;
+  stream(prompt: string, options: TalkOptions): AsyncGenerator<Piece>;
   close(): Promise<void>;
 };
 
@@ -26,17 +32,16 @@ export async function openTalker(
   kind: DeviceKind,
   threads: number | null,
 ): Promise<Talker> {
-  const vocabulary = modelVocabulary(tokenizerPath);
   const { device, reason } = await openDevice(kind, { threads, allowSoftware: kind === "webgpu" });
   try {
     const model = await openModel(modelPath, device);
+    const vocabulary = modelVocabulary(tokenizerPath, model.file.eot);
     if (model.file.tokenizer !== vocabulary.hash && model.file.tokenizer) {
       throw new UserError(
         `${model.dir} was trained with another tokenizer than ${tokenizerPath}`,
         "Name the right one with --tokenizer; its tokenizer.json has the sha256 that the model's config.json names.",
       );
     }
-    const { eot } = vocabulary.vocabulary;
     const close = async () => {
       model.free();
       await device.destroy();
@@ -46,7 +51,7 @@ export async function openTalker(
       vocabulary,
       reason,
       close,
-      stream: (prompt, options) => talk(model, vocabulary, eot, prompt, options),
+      stream: (prompt, options) => talk(model, vocabulary, prompt, options),
     };
   } catch (error) {
     await device.destroy();
@@ -54,21 +59,60 @@ export async function openTalker(
   }
 }
 
-/** The prompt follows an end-of-text token, as every document does in training. */
+/** A sample's text so far, as far as it was handed out and as far as a stop string may still begin in it. */
+type Writing = { readonly stream: DecodeStream; held: string; ended: boolean };
+
+/** The prompt follows the token that begins a text, as every document does in training. */
 async function* talk(
   model: OpenedModel,
   { encoder, decoder }: ModelVocabulary,
-  eot: number,
   prompt: string,
-  options: Partial<SampleOptions>,
+  { stopText = [], ...options }: TalkOptions,
 ): AsyncGenerator<Piece> {
-  const ids = Uint32Array.from([eot, ...encoder.encode(prompt)]);
-  const streams = new Map<number, DecodeStream>();
+  const { eot, bos = eot } = model.file;
+  const ids = Uint32Array.from([bos, ...encoder.encode(prompt)]);
+  const stops = stopText.filter(text => text !== "");
+  const samples = new Map<number, Writing>();
+  const writingOf = (which: number) => {
+    const writing = samples.get(which) ?? { stream: decoder.stream(), held: "", ended: false };
+    samples.set(which, writing);
+    return writing;
+  };
+  /** Takes a token into its sample's text; true where a stop string has come to stand there. */
+  const ends = (which: number, token: number): boolean => {
+    const writing = writingOf(which);
+    // Imported models have rows that no token stands for: they have no text.
+    if (token !== eot && decoder.bytesOf(token)) writing.held += writing.stream.push([token]);
+    const at = firstOf(writing.held, stops);
+    if (at < 0) return false;
+    writing.held = writing.held.slice(0, at);
+    writing.ended = true;
+    return true;
+  };
   const stop = [[eot], ...(options.stop ?? [])];
-  for await (const token of sample(model, ids, { ...options, stop })) {
-    const stream = streams.get(token.sample) ?? decoder.stream();
-    streams.set(token.sample, stream);
-    const text = token.token === eot ? "" : stream.push([token.token]);
-    yield { sample: token.sample, text: token.end === null ? text : text + stream.end(), token };
+  for await (const token of sample(model, ids, { ...options, stop, ends })) {
+    const writing = writingOf(token.sample);
+    if (token.end !== null && !writing.ended) writing.held += writing.stream.end();
+    const keep = token.end === null ? longestBeginning(writing.held, stops) : 0;
+    const text = writing.held.slice(0, writing.held.length - keep);
+    writing.held = writing.held.slice(text.length);
+    yield { sample: token.sample, text, token };
   }
+}
+
+/** Where the first of the texts begins; -1: none is there. */
+function firstOf(text: string, stops: readonly string[]): number {
+  const places = stops.map(stop => text.indexOf(stop)).filter(at => at >= 0);
+  return places.length === 0 ? -1 : Math.min(...places);
+}
+
+/** Characters at the end of the text with which one of the stops may begin. */
+function longestBeginning(text: string, stops: readonly string[]): number {
+  let longest = 0;
+  for (const stop of stops) {
+    for (let n = Math.min(stop.length - 1, text.length); n > longest; n--) {
+      if (text.endsWith(stop.slice(0, n))) longest = n;
+    }
+  }
+  return longest;
 }

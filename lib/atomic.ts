@@ -7,6 +7,9 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
+/** One write, and one update of a hash, of Node.js ends at 2 GiB. */
+const piece = 2 ** 30;
+
 export type OutputFile = { readonly path: string; readonly bytes: number; readonly sha256: string };
 
 export type AtomicFile = {
@@ -28,8 +31,8 @@ export function createAtomic(path: string): AtomicFile {
   let open = true;
   const write = (chunk: Uint8Array | string) => {
     const data = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
-    for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at);
-    hash.update(data);
+    for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, Math.min(data.length - at, piece));
+    for (let at = 0; at < data.length; at += piece) hash.update(data.subarray(at, at + piece));
     bytes += data.length;
   };
   return {

@@ -30,6 +30,8 @@ export type ModelFile = ModelConfig & {
   readonly format: "curate-model-1";
   /** End-of-text id. */
   readonly eot: number;
+  /** Id that begins a text, where it is another than the end of text (imported models). */
+  readonly bos?: number;
   /** sha256 of the tokenizer the model was trained with; null where it is not known (imported models). */
   readonly tokenizer: string | null;
 };
@@ -225,7 +227,7 @@ export function loadTensors(
 
 /** The config alone: a ModelFile without what is not the model's shape. */
 export function configOfFile(file: ModelFile): ModelConfig {
-  const { format: _format, eot: _eot, tokenizer: _tokenizer, ...config } = file;
+  const { format: _format, eot: _eot, bos: _bos, tokenizer: _tokenizer, ...config } = file;
   return config;
 }
 
@@ -241,7 +243,7 @@ export type OpenedModel = Model & {
  * an imported model.
  */
 export async function openModel(path: string, device: Device): Promise<OpenedModel> {
-  const dir = existsSync(join(path, "config.json")) ? path : newestIn(path);
+  const dir = modelFolder(path);
   const file = readModelFile(dir);
   const model = allocModel(device, configOfFile(file));
   const weights = join(dir, "model.safetensors");
@@ -259,7 +261,9 @@ export async function openModel(path: string, device: Device): Promise<OpenedMod
   return { ...model, file, dir, free: () => freeModel(model) };
 }
 
-function newestIn(path: string): string {
+/** The folder that holds model.safetensors: `path` itself, or its newest checkpoint. */
+export function modelFolder(path: string): string {
+  if (existsSync(join(path, "config.json"))) return path;
   for (const out of [path, join(path, "model")]) {
     const { checkpoint, damaged } = newestCheckpoint(out);
     if (checkpoint) return checkpoint.dir;

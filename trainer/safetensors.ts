@@ -3,10 +3,11 @@
  * tensors' bytes one after the other. Reading checks every claim of the header before a byte is used, and reads a
  * tensor when it is asked for. Writes F32; reads F32, F16, BF16 and F64 as float32.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { createAtomic, type OutputFile } from "../lib/atomic.ts";
 import { shown, UserError } from "../lib/errors.ts";
 import { lengthOf } from "./parameters.ts";
+import { readExactly } from "./read-exactly.ts";
 
 export type TensorHeader = {
   readonly name: string;
@@ -97,18 +98,18 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
   try {
     const { size } = fstatSync(fd);
-    const prefix = readExactly(fd, path, 0, Math.min(8, size));
+    const prefix = readExactly(fd, 0, Math.min(8, size), shorter(path));
     if (prefix.length < 8) throw broken(path, `it has only ${size} bytes`);
     const length = Number(prefix.readBigUInt64LE(0));
     if (length > longestHeader || 8 + length > size) {
       throw broken(path, `its header claims ${length} bytes of a file of ${size}`);
     }
     const base = 8 + length;
-    const header = parseHeader(path, readExactly(fd, path, 8, length).toString("utf8"), base, size);
+    const header = parseHeader(path, readExactly(fd, 8, length, shorter(path)).toString("utf8"), base, size);
     const read = (name: string) => {
       const tensor = header.tensors.get(name);
       if (!tensor) throw new UserError(`${path}: expected a tensor ${shown(name)}, found none`);
-      return toFloat32(path, tensor, readExactly(fd, path, tensor.begin, tensor.end - tensor.begin));
+      return toFloat32(path, tensor, readExactly(fd, tensor.begin, tensor.end - tensor.begin, shorter(path)));
     };
     return { ...header, read, close: () => closeSync(fd) };
   } catch (error) {
@@ -117,15 +118,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-function readExactly(fd: number, path: string, position: number, length: number): Buffer {
-  const buffer = Buffer.from(new ArrayBuffer(length));
-  for (let at = 0; at < length; ) {
-    const n = readSync(fd, buffer, at, Math.min(length - at, 1 << 30), position + at);
-    if (n === 0) throw broken(path, "it became shorter while it was read");
-    at += n;
-  }
-  return buffer;
-}
+const shorter = (path: string) => () => broken(path, "it became shorter while it was read");
 
 function toFloat32(path: string, { name, dtype }: TensorHeader, bytes: Buffer): Float32Array {
   if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);

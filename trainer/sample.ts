@@ -18,10 +18,12 @@ export type SampleOptions = PickSettings & {
   readonly stop: readonly (readonly number[])[];
   /** Alternatives to report for each token; 0: none. */
   readonly top: number;
+  /** Told each token of a sample; true ends it there, as a stop sequence does. For those who know what tokens mean. */
+  readonly ends: ((sample: number, token: number) => boolean) | null;
 };
 
 export const sampleDefaults: SampleOptions = {
-  ...{ maxTokens: 64, n: 1, seed: 1337, stop: [], top: 0 },
+  ...{ maxTokens: 64, n: 1, seed: 1337, stop: [], top: 0, ends: null },
   ...{ temperature: 0.8, topK: 50, topP: 1, minP: 0, repetitionPenalty: 1 },
 };
 
@@ -79,7 +81,7 @@ export async function* sample(
   const settings = { ...sampleDefaults, ...options };
   check(model, prompt, settings);
   if (settings.maxTokens === 0) return;
-  const { n, seed, maxTokens, stop, top } = settings;
+  const { n, seed, maxTokens, stop, top, ends } = settings;
   const { context } = model.config;
   const samples: Sample[] = Array.from({ length: n }, (_, i) => {
     return { tokens: Array.from(prompt), source: random(hash32(seed, `sample ${i}`)), done: false };
@@ -101,7 +103,8 @@ export async function* sample(
         }
         const picked = pick(logits[i]!, one.tokens, settings, one.source, top);
         one.tokens.push(picked.token);
-        const stopped = stop.some(sequence => endsWith(one.tokens, sequence, made));
+        const sequence = stop.some(sequence => endsWith(one.tokens, sequence, made));
+        const stopped = (ends?.(i, picked.token) ?? false) || sequence;
         one.done = stopped;
         yield { sample: i, ...picked, end: stopped ? "stop" : made === maxTokens ? "length" : null };
       }

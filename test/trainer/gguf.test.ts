@@ -14,6 +14,7 @@ import { permuteRotary } from "../../trainer/import/imported.ts";
 import { allocModel } from "../../trainer/model.ts";
 import { lengthOf, parametersOf } from "../../trainer/parameters.ts";
 import { halfToFloat } from "../../trainer/safetensors.ts";
+import { weightsOnDevice } from "../../trainer/weights.ts";
 import { temporary, tinyConfig } from "./toy.ts";
 
 const device = await openCpu({ threads: 1 });
@@ -34,6 +35,7 @@ function readGguf(path: string) {
     if (type === 4) return u32();
     if (type === 5) return bytes.readInt32LE((at += 4) - 4);
     if (type === 6) return bytes.readFloatLE((at += 4) - 4);
+    if (type === 7) return bytes[at++] === 1;
     if (type === 8) return text();
     assert.equal(type, 9);
     const inner = u32();
@@ -89,7 +91,7 @@ describe("a GGUF file", () => {
   test("of a gpt2 model has the keys, tensors and numbers that llama.cpp asks for", async () => {
     const config = tinyConfig("gpt2");
     const model = randomModel(config);
-    await exportGguf(join(dir, "gpt2.gguf"), model, tokenizer, "f32");
+    await exportGguf(join(dir, "gpt2.gguf"), weightsOnDevice(model), tokenizer, "f32");
     const { pairs, tensors } = readGguf(join(dir, "gpt2.gguf"));
     assert.deepEqual(pairs, {
       ...{ "general.architecture": "gpt2", "general.name": "curate", "general.file_type": 0 },
@@ -101,6 +103,7 @@ describe("a GGUF file", () => {
       "tokenizer.ggml.token_type": tokenizer.tokens.map((_, i) => (i === 24 ? 3 : 1)),
       "tokenizer.ggml.merges": tokenizer.merges,
       ...{ "tokenizer.ggml.bos_token_id": 24, "tokenizer.ggml.eos_token_id": 24 },
+      "tokenizer.ggml.add_bos_token": true,
     });
     const read = async (name: string) => [...(await device.read(model.weights.get(name)!))];
     assert.deepEqual(tensors.get("token_embd.weight")!.shape, [48, 25]);
@@ -114,7 +117,12 @@ describe("a GGUF file", () => {
   test("of a llama model permutes queries and keys, and parts gate from up", async () => {
     const config = tinyConfig("llama", { hidden: 96 });
     const model = randomModel(config);
-    await exportGguf(join(dir, "llama.gguf"), model, { ...tokenizer, pattern: "llama3" }, "f16");
+    await exportGguf(
+      join(dir, "llama.gguf"),
+      weightsOnDevice(model),
+      { ...tokenizer, pattern: "llama3" },
+      "f16",
+    );
     const { pairs, tensors } = readGguf(join(dir, "llama.gguf"));
     assert.equal(pairs["llama.attention.head_count_kv"], 2);
     assert.equal(pairs["tokenizer.ggml.pre"], "llama-bpe");
@@ -134,7 +142,7 @@ describe("a GGUF file", () => {
   test("in q8_0 quantises rows of whole blocks and stores the others as f16", async () => {
     const config = tinyConfig("llama", { heads: 4, kvHeads: 4, width: 64, hidden: 80 });
     const model = randomModel(config);
-    await exportGguf(join(dir, "q8.gguf"), model, tokenizer, "q8_0");
+    await exportGguf(join(dir, "q8.gguf"), weightsOnDevice(model), tokenizer, "q8_0");
     const { pairs, tensors } = readGguf(join(dir, "q8.gguf"));
     assert.equal(pairs["general.file_type"], 7);
     const gate = tensors.get("blk.0.ffn_gate.weight")!;
@@ -153,11 +161,28 @@ describe("a GGUF file", () => {
     const model = randomModel(tinyConfig("gpt2"));
     const path = join(dir, "refused.gguf");
     const attempt = (changes: Partial<GgufTokenizer>) =>
-      exportGguf(path, model, { ...tokenizer, ...changes }, "f32").catch((error: unknown) => error);
+      exportGguf(path, weightsOnDevice(model), { ...tokenizer, ...changes }, "f32").catch(
+        (error: unknown) => error,
+      );
     const pattern = await attempt({ pattern: "nanochat" });
     assert.ok(pattern instanceof UserError && /no pretokenizer like "nanochat"/.test(pattern.message));
-    const size = await attempt({ tokens: ["a"] });
-    assert.ok(size instanceof UserError && /the tokenizer has 1 tokens, the model 25/.test(size.message));
+    const size = await attempt({ tokens: [...tokenizer.tokens, "more"] });
+    assert.ok(size instanceof UserError && /the tokenizer has 26 tokens, the model 25/.test(size.message));
+  });
+
+  test("fills the ids that no token has with unused ones", async () => {
+    const holes = tokenizer.tokens.slice(0, 23).map((token, i) => (i === 5 ? undefined : token));
+    await exportGguf(
+      join(dir, "holes.gguf"),
+      weightsOnDevice(randomModel(tinyConfig("gpt2"))),
+      { ...tokenizer, tokens: holes, eot: 0, special: new Set([0]) },
+      "f32",
+    );
+    const { pairs } = readGguf(join(dir, "holes.gguf"));
+    const names = pairs["tokenizer.ggml.tokens"] as string[];
+    const kinds = pairs["tokenizer.ggml.token_type"] as number[];
+    assert.deepEqual([names.length, names[4], names[5], names[24]], [25, "t4", "[PAD5]", "[PAD24]"]);
+    assert.deepEqual([kinds[0], kinds[4], kinds[5], kinds[24]], [3, 1, 5, 5]);
   });
 
   test("takes its tokenizer from tokenizer.json", () => {
@@ -170,10 +195,6 @@ describe("a GGUF file", () => {
     assert.deepEqual(read.merges, ["a b", "ab b"]);
     assert.deepEqual(read.special, new Set([3]));
     assert.throws(() => ggufTokenizer({ model: {} }, "gpt2", 0), /it has no vocabulary or no merges/);
-    assert.throws(
-      () => ggufTokenizer({ model: { vocab: { a: 1 }, merges: [] } }, "gpt2", 0),
-      /no token has the id 0/,
-    );
   });
 });
 

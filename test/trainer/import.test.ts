@@ -35,6 +35,7 @@ import {
 import { parametersOf, startingValues } from "../../trainer/parameters.ts";
 import { openSafetensors, writeSafetensors } from "../../trainer/safetensors.ts";
 import { sample } from "../../trainer/sample.ts";
+import { weightsOnDevice } from "../../trainer/weights.ts";
 import { sharedData } from "./shared-data.ts";
 import { temporary, tinyConfig } from "./toy.ts";
 
@@ -238,10 +239,10 @@ describe("a Hugging Face folder", () => {
     test(`holds the model that was exported to it (${config.family}${config.tied ? ", tied" : ""})`, async () => {
       const model = randomModel(config);
       const folder = join(dir, `hf-${i}`);
-      await exportHuggingFace(folder, model, 7);
+      await exportHuggingFace(folder, weightsOnDevice(model), { eot: 7, bos: 3 });
       const back = readHuggingFace(folder);
       assert.deepEqual(back.config, config);
-      assert.equal(back.eot, 7);
+      assert.deepEqual([back.eot, back.bos], [7, 3]);
       const again = loadImported(device, back);
       back.close();
       assert.deepEqual(await losses(again), await losses(model));

@@ -8,20 +8,25 @@ import { createAtomic, type OutputFile } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
 import { headSize, type ModelConfig, qkvWidth } from "../config.ts";
 import { permuteRotary } from "../import/imported.ts";
-import type { Model } from "../model.ts";
+import type { Weights } from "../weights.ts";
 import { encodeTensor, type GgufType, ggufTypes } from "./quantise.ts";
 
 export type GgufTokenizer = {
-  /** In GPT-2's byte alphabet, by id. */
-  readonly tokens: readonly string[];
+  /** In GPT-2's byte alphabet, by id; undefined where no token has the id. */
+  readonly tokens: readonly (string | undefined)[];
   /** "left right" in the same alphabet, by rank. */
   readonly merges: readonly string[];
   /** Ids of special tokens. */
   readonly special: ReadonlySet<number>;
   readonly eot: number;
+  /** Id that begins a text, where it is another than the end of text. */
+  readonly bos?: number;
   /** Name of the pretokenizer pattern. */
   readonly pattern: string;
 };
+
+/** llama.cpp's types of tokens. A model may have more rows than its tokenizer has tokens: those are unused. */
+const [normal, control, unused] = [1, 3, 5];
 
 /** llama.cpp's names of the patterns it knows: with another name it would cut the text differently. */
 const preNames: Readonly<Record<string, string>> = {
@@ -40,11 +45,9 @@ export function ggufTokenizer(json: unknown, pattern: string, eot: number): Gguf
     added_tokens?: { id: number; content: string; special?: boolean }[];
   };
   if (!model?.vocab || !Array.isArray(model.merges)) throw refuse("it has no vocabulary or no merges");
-  const tokens: string[] = [];
+  const tokens: (string | undefined)[] = [];
   for (const [token, id] of Object.entries(model.vocab)) tokens[id] = token;
   for (const { id, content } of added ?? []) tokens[id] = content;
-  const missing = Array.from(tokens, token => token === undefined).indexOf(true);
-  if (missing >= 0) throw refuse(`no token has the id ${missing}`);
   const merges = model.merges.map(merge => {
     if (typeof merge === "string") return merge;
     if (Array.isArray(merge) && merge.length === 2) return merge.join(" ");
@@ -56,6 +59,7 @@ export function ggufTokenizer(json: unknown, pattern: string, eot: number): Gguf
 
 type Value =
   | { readonly u32: number }
+  | { readonly bool: boolean }
   | { readonly f32: number }
   | { readonly text: string }
   | { readonly texts: readonly string[] }
@@ -82,6 +86,9 @@ function headerWriter() {
     if ("u32" in value) {
       number(4, "u32");
       number(value.u32, "u32");
+    } else if ("bool" in value) {
+      number(7, "u32");
+      parts.push(Buffer.from([value.bool ? 1 : 0]));
     } else if ("f32" in value) {
       number(6, "u32");
       number(value.f32, "f32");
@@ -117,7 +124,7 @@ function metadata(
       `train the tokenizer with one of ${Object.keys(preNames).join(", ")}`,
     );
   }
-  if (tokenizer.tokens.length !== vocabulary) {
+  if (tokenizer.tokens.length > vocabulary) {
     throw new UserError(
       `GGUF export: the tokenizer has ${tokenizer.tokens.length} tokens, the model ${vocabulary}`,
       "export with the tokenizer the model was trained with",
@@ -134,7 +141,9 @@ function metadata(
           ["rope.freq_base", { f32: ropeBase }],
           ["vocab_size", { u32: vocabulary }],
         ];
-  const kinds = tokenizer.tokens.map((_, id) => (tokenizer.special.has(id) ? 3 : 1));
+  const kind = (id: number) =>
+    !tokenizer.tokens[id] ? unused : tokenizer.special.has(id) ? control : normal;
+  const ids = Array.from({ length: vocabulary }, (_, id) => id);
   return [
     ["general.architecture", { text: arch }],
     ["general.name", { text: name }],
@@ -147,11 +156,13 @@ function metadata(
     ...own.map(([key, value]): [string, Value] => [`${arch}.${key}`, value]),
     ["tokenizer.ggml.model", { text: "gpt2" }],
     ["tokenizer.ggml.pre", { text: pre }],
-    ["tokenizer.ggml.tokens", { texts: tokenizer.tokens }],
-    ["tokenizer.ggml.token_type", { ints: kinds }],
+    ["tokenizer.ggml.tokens", { texts: ids.map(id => tokenizer.tokens[id] ?? `[PAD${id}]`) }],
+    ["tokenizer.ggml.token_type", { ints: ids.map(kind) }],
     ["tokenizer.ggml.merges", { texts: tokenizer.merges }],
-    ["tokenizer.ggml.bos_token_id", { u32: tokenizer.eot }],
+    ["tokenizer.ggml.bos_token_id", { u32: tokenizer.bos ?? tokenizer.eot }],
     ["tokenizer.ggml.eos_token_id", { u32: tokenizer.eot }],
+    // A text begins after an end of text here, as in training; llama.cpp would leave it out.
+    ["tokenizer.ggml.add_bos_token", { bool: true }],
   ];
 }
 
@@ -163,14 +174,14 @@ type GgufTensor = {
   data(): Promise<Float32Array>;
 };
 
-function tensorsOf(model: Model, type: GgufType): GgufTensor[] {
-  const { config, device, weights } = model;
+function tensorsOf(weights: Weights, type: GgufType): GgufTensor[] {
+  const { config } = weights;
   const { family, layers, width: C, hidden: F, vocabulary, context, tied } = config;
   const D = headSize(config);
   const kv = (qkvWidth(config) - C) / 2;
   const list: GgufTensor[] = [];
   const read = async (ours: string, columns: number, from: number, to: number) =>
-    (await device.read(weights.get(ours)!)).slice(from * columns, to * columns);
+    (await weights.tensor(ours)).subarray(from * columns, to * columns);
   const vector = (name: string, ours: string, length: number) =>
     list.push({ name, shape: [length], type: "f32", data: () => read(ours, length, 0, 1) });
   const matrix = (name: string, ours: string, columns: number, from: number, to: number, rotary = false) => {
@@ -229,13 +240,13 @@ function bytesOf({ shape, type }: GgufTensor): number {
 
 export async function exportGguf(
   path: string,
-  model: Model,
+  weights: Weights,
   tokenizer: GgufTokenizer,
   type: GgufType,
   name = "curate",
 ): Promise<OutputFile> {
-  const pairs = metadata(model.config, tokenizer, type, name);
-  const tensors = tensorsOf(model, type);
+  const pairs = metadata(weights.config, tokenizer, type, name);
+  const tensors = tensorsOf(weights, type);
   const header = headerWriter();
   header.number(0x46554747, "u32");
   header.number(3, "u32");

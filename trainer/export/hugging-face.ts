@@ -7,13 +7,16 @@ import { join } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
 import { type ModelConfig, qkvWidth } from "../config.ts";
 import { gpt2Names, gpt2Sizes, transpose } from "../import/hugging-face.ts";
-import type { Model } from "../model.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors.ts";
+import type { Weights } from "../weights.ts";
 
-function configJson(config: ModelConfig, eot: number): Record<string, unknown> {
+/** The ids that begin and end a text; without a `bos` the end of one text begins the next. */
+export type Ends = { readonly eot: number; readonly bos?: number };
+
+function configJson(config: ModelConfig, { bos, eot }: Ends): Record<string, unknown> {
   const { layers, heads, kvHeads, width, hidden, context, vocabulary, tied, eps, ropeBase } = config;
   const shared = {
-    ...{ vocab_size: vocabulary, bos_token_id: eot, eos_token_id: eot, tie_word_embeddings: tied },
+    ...{ vocab_size: vocabulary, bos_token_id: bos ?? eot, eos_token_id: eot, tie_word_embeddings: tied },
     torch_dtype: "float32",
   };
   if (config.family === "gpt2") {
@@ -49,29 +52,30 @@ function configJson(config: ModelConfig, eot: number): Record<string, unknown> {
   };
 }
 
-export async function exportHuggingFace(dir: string, model: Model, eot: number) {
+export async function exportHuggingFace(dir: string, weights: Weights, ends: Ends) {
   mkdirSync(dir, { recursive: true });
-  const tensors = model.config.family === "gpt2" ? gpt2Tensors(model) : llamaTensors(model);
+  const tensors = weights.config.family === "gpt2" ? gpt2Tensors(weights) : llamaTensors(weights);
   await writeSafetensors(join(dir, "model.safetensors"), tensors, { format: "pt" });
   const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";
-  writeAtomic(join(dir, "config.json"), json(configJson(model.config, eot)));
-  const generation = { _from_model_config: true, bos_token_id: eot, eos_token_id: eot };
+  writeAtomic(join(dir, "config.json"), json(configJson(weights.config, ends)));
+  const { bos = ends.eot, eot } = ends;
+  const generation = { _from_model_config: true, bos_token_id: bos, eos_token_id: eot };
   writeAtomic(join(dir, "generation_config.json"), json(generation));
 }
 
 /** Rows `from` to `to` of a parameter whose rows are `width` long. */
-const rowsOf = (model: Model, name: string, width: number, from: number, to: number) => async () =>
-  (await model.device.read(model.weights.get(name)!)).slice(from * width, to * width);
+const rowsOf = (weights: Weights, name: string, width: number, from: number, to: number) => async () =>
+  (await weights.tensor(name)).subarray(from * width, to * width);
 
-function gpt2Tensors(model: Model): TensorToWrite[] {
-  const { config, device, weights } = model;
+function gpt2Tensors(weights: Weights): TensorToWrite[] {
+  const { config } = weights;
   const { width, vocabulary, context, layers, tied } = config;
-  const read = (name: string) => () => device.read(weights.get(name)!);
+  const read = (name: string) => () => weights.tensor(name);
   const list: TensorToWrite[] = [
     {
       name: "transformer.wte.weight",
       shape: [vocabulary, width],
-      data: rowsOf(model, "wte", width, 0, vocabulary),
+      data: rowsOf(weights, "wte", width, 0, vocabulary),
     },
     { name: "transformer.wpe.weight", shape: [context, width], data: read("wpe") },
   ];
@@ -94,21 +98,21 @@ function gpt2Tensors(model: Model): TensorToWrite[] {
     list.push({
       name: "lm_head.weight",
       shape: [vocabulary, width],
-      data: rowsOf(model, "head", width, 0, vocabulary),
+      data: rowsOf(weights, "head", width, 0, vocabulary),
     });
   }
   return list;
 }
 
-function llamaTensors(model: Model): TensorToWrite[] {
-  const { config } = model;
+function llamaTensors(weights: Weights): TensorToWrite[] {
+  const { config } = weights;
   const { width: C, vocabulary, layers, hidden: F, heads, tied } = config;
   const kv = (qkvWidth(config) - C) / 2;
   const part = (name: string, ours: string, columns: number, from: number, to: number): TensorToWrite => {
-    return { name, shape: [to - from, columns], data: rowsOf(model, ours, columns, from, to) };
+    return { name, shape: [to - from, columns], data: rowsOf(weights, ours, columns, from, to) };
   };
   const norm = (name: string, ours: string): TensorToWrite => {
-    return { name, shape: [C], data: rowsOf(model, ours, C, 0, 1) };
+    return { name, shape: [C], data: rowsOf(weights, ours, C, 0, 1) };
   };
   const list: TensorToWrite[] = [part("model.embed_tokens.weight", "wte", C, 0, vocabulary)];
   for (let layer = 0; layer < layers; layer++) {

@@ -142,7 +142,8 @@ export function readHuggingFace(dir: string): ImportedModel & { close(): void } 
   const tensor = (name: string) => (type === "gpt2" ? gpt2Tensor : llamaTensor)(name, config, read);
   const said = json["eos_token_id"];
   const eot = Number(Array.isArray(said) ? said[0] : (said ?? (type === "gpt2" ? config.vocabulary - 1 : 2)));
-  return { config, tensor, eot, tokenizer: null, close };
+  const bos = number(json, "bos_token_id", eot);
+  return { config, tensor, eot, ...(bos !== eot && { bos }), tokenizer: null, close };
 }
 
 type Read = (name: string, length: number) => Float32Array;

@@ -18,6 +18,8 @@ export type ImportedModel = {
   tensor(name: string): Float32Array;
   /** End-of-text id. */
   readonly eot: number;
+  /** Id that begins a text, where it is another than the end of text. */
+  readonly bos?: number;
   /** sha256 of the tokenizer, where it is known. */
   readonly tokenizer: string | null;
 };
@@ -33,14 +35,20 @@ export function loadImported(device: Device, imported: ImportedModel): Model {
 /** Writes model.safetensors and config.json. */
 export async function saveImported(dir: string, imported: ImportedModel) {
   mkdirSync(dir, { recursive: true });
-  const { config, eot, tokenizer } = imported;
+  const { config, eot, bos, tokenizer } = imported;
   const tensors = parametersOf(config).map(({ name, shape }) => ({
     name,
     shape,
     data: () => checked(imported, name, lengthOf({ shape })),
   }));
   await writeSafetensors(join(dir, "model.safetensors"), tensors, { format: "pt" });
-  const file: ModelFile = { format: "curate-model-1", ...config, eot, tokenizer };
+  const file: ModelFile = {
+    format: "curate-model-1",
+    ...config,
+    eot,
+    ...(bos !== undefined && { bos }),
+    tokenizer,
+  };
   writeAtomic(join(dir, "config.json"), JSON.stringify(file, null, 2) + "\n");
 }
 

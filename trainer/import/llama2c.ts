@@ -3,9 +3,10 @@
  * that the output head is a matrix of its own) and its version 1 ("ak42", the header padded to 256 bytes).
  * Rotary pairs are neighbours there and halves here, so the rows of queries and keys are permuted.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
 import { checkConfig, type ModelConfig } from "../config.ts";
+import { readExactly } from "../read-exactly.ts";
 import { concatenate, type ImportedModel, padRows, permuteRotary } from "./imported.ts";
 
 const magic = 0x616b3432;
@@ -13,7 +14,8 @@ const magic = 0x616b3432;
 /** llama2.c's token 1 begins every text and ends it. */
 const bos = 1;
 
-type Arrays = Readonly<Record<string, readonly Float32Array[]>>;
+/** The array of a name and layer. */
+type Read = (name: string, layer: number) => Float32Array;
 
 /** The arrays of a file in order: name, how many, floats each. */
 function layout(config: ModelConfig, version: 0 | 1): (readonly [string, number, number])[] {
@@ -51,8 +53,9 @@ function layout(config: ModelConfig, version: 0 | 1): (readonly [string, number,
   ];
 }
 
-function header(bytes: Buffer, path: string) {
-  const short = new UserError(`${path} is not a llama2.c checkpoint: it has only ${bytes.length} bytes`);
+/** `bytes` are the first of a file of `size`. */
+function header(bytes: Buffer, path: string, size: number) {
+  const short = new UserError(`${path} is not a llama2.c checkpoint: it has only ${size} bytes`);
   if (bytes.length < 28) throw short;
   const versioned = bytes.readUInt32LE(0) === magic;
   if (versioned && bytes.length < 256) throw short;
@@ -68,14 +71,30 @@ function header(bytes: Buffer, path: string) {
   return { version: versioned ? (1 as const) : (0 as const), base: versioned ? 256 : 28, numbers, tied };
 }
 
-export function readLlama2c(path: string): ImportedModel {
-  let bytes: Buffer;
+/** Arrays are read from the file when they are asked for, so a model larger than memory's largest buffer is no matter. */
+export function readLlama2c(path: string): ImportedModel & { close(): void } {
+  let fd: number;
   try {
-    bytes = readFileSync(path);
+    fd = openSync(path, "r");
   } catch {
     throw new UserError(`expected a llama2.c checkpoint at ${path}, found none that can be read`);
   }
-  const { version, base, numbers, tied } = header(bytes, path);
+  const close = () => closeSync(fd);
+  try {
+    const { size } = fstatSync(fd);
+    return { ...open(fd, path, size), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+const shorter = (path: string) => () =>
+  new UserError(`${path} became shorter while it was read`, "copy or download it again");
+
+function open(fd: number, path: string, size: number): ImportedModel {
+  const first = readExactly(fd, 0, Math.min(256, size), shorter(path));
+  const { version, base, numbers, tied } = header(first, path, size);
   const [width, hidden, layers, heads, kvHeads, vocabulary, context] = numbers as [
     number,
     number,
@@ -101,32 +120,34 @@ export function readLlama2c(path: string): ImportedModel {
   });
   const parts = layout(config, version);
   const expected = base + 4 * parts.reduce((sum, [, count, length]) => sum + count * length, 0);
-  if (bytes.length !== expected) {
+  if (size !== expected) {
     throw new UserError(
-      `${path} is not a llama2.c checkpoint: its header asks for ${expected} bytes, it has ${bytes.length}`,
+      `${path} is not a llama2.c checkpoint: its header asks for ${expected} bytes, it has ${size}`,
       "copy or download it again",
     );
   }
-  const arrays: Record<string, Float32Array[]> = {};
+  const places = new Map<string, { readonly at: number; readonly length: number }>();
   let at = base;
   for (const [name, count, length] of parts) {
-    arrays[name] = Array.from({ length: count }, (_, i) => {
-      const begin = bytes.byteOffset + at + 4 * i * length;
-      return new Float32Array(bytes.buffer.slice(begin, begin + 4 * length));
-    });
+    places.set(name, { at, length });
     at += 4 * count * length;
   }
-  return { config, eot: bos, tokenizer: null, tensor: name => tensorOf(name, arrays, config) };
+  const read: Read = (name, layer) => {
+    const { at, length } = places.get(name)!;
+    const bytes = readExactly(fd, at + 4 * layer * length, 4 * length, shorter(path));
+    return new Float32Array(bytes.buffer, bytes.byteOffset, length);
+  };
+  return { config, eot: bos, tokenizer: null, tensor: name => tensorOf(name, read, config) };
 }
 
-function tensorOf(name: string, arrays: Arrays, config: ModelConfig): Float32Array {
+function tensorOf(name: string, read: Read, config: ModelConfig): Float32Array {
   const { width, heads } = config;
-  if (name === "wte") return padRows(arrays["embedding"]![0]!, config);
-  if (name === "head") return padRows(arrays["head"]![0]!, config);
-  if (name === "norm.weight") return arrays["norm"]![0]!;
+  if (name === "wte") return padRows(read("embedding", 0), config);
+  if (name === "head") return padRows(read("head", 0), config);
+  if (name === "norm.weight") return read("norm", 0);
   const match = /^layers\.(\d+)\.(\w+)\.weight$/.exec(name);
   const layer = Number(match?.[1]);
-  const of = (key: string) => arrays[key]![layer]!;
+  const of = (key: string) => read(key, layer);
   const rotary = (key: string) => permuteRotary(of(key), width, width / heads);
   const makers: Record<string, () => Float32Array> = {
     norm1: () => of("attentionNorm"),

@@ -1,0 +1,111 @@
+/** `curate import`: a GPT-2 or Llama model of another program becomes one that sample, eval and train take. */
+import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { nearest, shown, UserError } from "../lib/errors.ts";
+import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
+import { vocabularySize } from "../tokenizer/vocabulary.ts";
+import { readHuggingFace } from "../trainer/import/hugging-face.ts";
+import { type ImportedModel, saveImported } from "../trainer/import/imported.ts";
+import { readLlama2c } from "../trainer/import/llama2c.ts";
+import { countParameters } from "../trainer/parameters.ts";
+import { command } from "./command.ts";
+import { json, number, out, say } from "./terminal.ts";
+
+const kinds = ["hf", "llama2c"] as const;
+
+export const importCommand = command({
+  name: "import",
+  about: "Reads a GPT-2 or Llama model of another program into a folder that sample, eval and train take.",
+  usage: "hf|llama2c PATH",
+  example: "curate import hf ./gpt2 --out models/gpt2",
+  maxPositionals: 2,
+  flags: {
+    out: { type: "text", value: "DIR", about: "the folder to write" },
+    tokenizer: {
+      type: "text",
+      value: "PATH",
+      about: "the tokenizer (folder, file, or gpt2), where it does not lie beside the model",
+    },
+    json: { type: "flag", about: "one JSON object", more: true },
+  },
+  async run([kind, path], flags) {
+    if (kind !== "hf" && kind !== "llama2c") {
+      const near = kind === undefined ? undefined : nearest(kind, kinds);
+      throw new UserError(
+        `curate import: expected hf or llama2c, got ${kind === undefined ? "nothing" : shown(kind)}`,
+        near ? `Did you mean ${near}?` : "See  curate import --help",
+      );
+    }
+    if (path === undefined)
+      throw new UserError(
+        `curate import ${kind} needs the path of a model`,
+        kind === "hf"
+          ? "the folder with config.json and model.safetensors"
+          : "the file, such as stories15M.bin",
+      );
+    if (flags.out === undefined)
+      throw new UserError("curate import needs --out", "Say where to write:  --out DIR");
+    const target = resolve(flags.out);
+    refuseTarget(target, resolve(path));
+    const from = kind === "hf" ? readHuggingFace(resolve(path)) : readLlama2c(resolve(path));
+    try {
+      const tokenizer = tokenizerFor(from, resolve(path), flags.tokenizer);
+      mkdirSync(target, { recursive: true });
+      if (tokenizer) placeTokenizer(tokenizer.from, target);
+      await saveImported(target, { ...from, tokenizer: tokenizer?.hash ?? null });
+      const { config } = from;
+      if (flags.json) return json({ out: target, config, tokenizer: tokenizer?.from ?? null });
+      out(
+        `${target}: ${config.family}, ${number(countParameters(config))} parameters, ${config.layers} layers of ${config.width}, ` +
+          `context ${config.context}, vocabulary ${number(config.vocabulary)}`,
+      );
+    } finally {
+      from.close();
+    }
+  },
+});
+
+function refuseTarget(target: string, path: string): void {
+  if (existsSync(target) && !statSync(target).isDirectory())
+    throw new UserError(`--out: expected a folder, got the file ${target}`);
+  if (target === path || existsSync(join(target, "state.json")))
+    throw new UserError(
+      `--out: ${target} holds a model already, which would be overwritten`,
+      "Name another folder.",
+    );
+}
+
+/**
+ * The tokenizer that lies beside the model, where it is one that we know; a model without is sampled by ids. One that
+ * was asked for must load.
+ */
+function tokenizerFor(
+  { config }: ImportedModel,
+  path: string,
+  asked: string | undefined,
+): { readonly from: string; readonly hash: string } | null {
+  const beside = statSync(path).isDirectory() ? path : dirname(path);
+  const from = asked ?? beside;
+  try {
+    const { vocabulary, hash } = loadTokenizer(from);
+    const size = vocabularySize(vocabulary);
+    if (size > config.vocabulary)
+      throw new UserError(
+        `${from} has ${size} tokens, the model only ${config.vocabulary}`,
+        "it is the tokenizer of another model",
+      );
+    return { from, hash };
+  } catch (error) {
+    if (asked !== undefined || !(error instanceof UserError)) throw error;
+    say(`without a tokenizer: ${error.message}`);
+    say('sample it by ids:  curate sample --model DIR --prompt-ids "1 2 3" --ids');
+    return null;
+  }
+}
+
+function placeTokenizer(from: string, target: string): void {
+  const file = existsSync(from) && statSync(from).isDirectory() ? join(from, "tokenizer.json") : from;
+  if (basename(file) === "tokenizer.json" && existsSync(file))
+    copyFileSync(file, join(target, "tokenizer.json"));
+  else saveTokenizer(loadTokenizer(from).vocabulary, target);
+}
