@@ -12,7 +12,7 @@ export const tokenizerOptions = trainingOptions;
 export const shardsOptions = encodingOptions;
 
 export const sampleOptions = {
-  prompts: texts(["The "], "Texts to continue; one sample of each."),
+  prompts: texts(["The"], "Texts to continue; one sample of each."),
   maxTokens: integer(64, "Tokens of a sample.", { min: 1 }),
   temperature: number(0.8, "0 takes the most probable token every time.", { min: 0, max: 100 }),
   topK: integer(50, "Choose among the K most probable tokens; 0: among all.", { min: 0 }),

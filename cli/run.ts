@@ -196,6 +196,6 @@ function report(plan: Plan, stats: readonly StageStats[], seconds: number): void
   const where = relative(process.cwd(), plan.workdir) || ".";
   out(`Done in ${duration(seconds)}. Everything is in ${where}.`);
   const more = [`curate stats ${where}`, `curate inspect gopher-quality --workdir ${where}`];
-  if (training) more.push(`curate sample --workdir ${where} --prompt "The "`);
+  if (training) more.push(`curate sample --workdir ${where} --prompt "The"`);
   out(styled(`Look further:  ${more.join("  ·  ")}`, "dim", colour));
 }
