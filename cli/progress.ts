@@ -55,11 +55,14 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
         const parts = [title];
         if (share !== null) parts.push(`${bar(share)} ${Math.floor(share * 100)} %`);
         if (documents > 0)
-          parts.push(`${number(documents)} documents`, `${number(documents / Math.max(seconds, 0.001))}/s`);
+          parts.push(
+            `${number(documents)} document${documents === 1 ? "" : "s"}`,
+            `${number(documents / Math.max(seconds, 0.001))}/s`,
+          );
         if (done > 0) parts.push(`${bytes(done / Math.max(seconds, 0.001))}/s`);
         if (note) parts.push(note);
         const fresh = share !== null && share < 1 ? share - (shareDone({}, totals, already) ?? 0) : 0;
-        if (fresh > 0 && seconds > 1 && share !== null)
+        if (fresh > 0.02 && seconds > 1 && share !== null)
           parts.push(`${duration((seconds / fresh) * (1 - share))} left`);
         return parts.join(" · ");
       };
@@ -76,7 +79,7 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
           last = now;
           if (live) {
             clear();
-            stream.write(line().slice(0, Math.max(20, (stream.columns ?? 80) - 1)));
+            stream.write(line().slice(0, Math.max(20, (stream.columns || 80) - 1)));
             drawn = true;
           } else stream.write(`${line()}\n`);
         },
