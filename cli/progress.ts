@@ -62,7 +62,7 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
         if (done > 0) parts.push(`${bytes(done / Math.max(seconds, 0.001))}/s`);
         if (note) parts.push(note);
         const fresh = share !== null && share < 1 ? share - (shareDone({}, totals, already) ?? 0) : 0;
-        if (fresh > 0.02 && seconds > 1 && share !== null)
+        if (fresh > 0 && (fresh > 0.02 ? seconds > 1 : seconds > 15) && share !== null)
           parts.push(`${duration((seconds / fresh) * (1 - share))} left`);
         return parts.join(" · ");
       };
