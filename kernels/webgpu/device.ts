@@ -6,7 +6,7 @@
  * label that names the kernel or tensor. A lost device is reported the same way.
  */
 import type { Device, Tensor } from "../device.ts";
-import { type Connection, connect } from "./adapter.ts";
+import { type Connection, connect, matrixName } from "./adapter.ts";
 import { attention, attentionBackward, attentionCached, rope } from "./attention.ts";
 import { deviceBuffers, own, type Slice, viewOf } from "./buffers.ts";
 import { add, copy, fillWords, gelu, geluBackward, swiglu, swigluBackward } from "./elementwise.ts";
@@ -17,18 +17,28 @@ import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } 
 import { adamw, globalNorm } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
 import { commandQueue, type KernelTime } from "./queue.ts";
-import { type Tuning, tuningFor } from "./tuning.ts";
+import { matrixFault } from "./self-check.ts";
+import { withRemembered } from "./tune.ts";
+import { type Precision, type Tuning, tuningFor } from "./tuning.ts";
 
 export type WebgpuOptions = {
   /** Accept an adapter that runs on the CPU, such as Mesa's lavapipe. Default false. */
   readonly allowSoftware?: boolean;
   /** Dawn's backend (vulkan, metal, d3d12, null). Default: Dawn's choice. */
   readonly backend?: string;
+  /**
+   * Of the operands of matrix products; everything else, and every sum, is f32. f16 uses the GPU's matrix units where
+   * WGSL can name them, and halves the precision of products: for training, judge it by the loss curve. Default f32.
+   */
+  readonly precision?: Precision;
   readonly log?: (line: string) => void;
 };
 
 export type WebgpuDevice = Device & {
   readonly kind: "webgpu";
+  /** Kernel variants and tile shapes in use. */
+  readonly tuning: Tuning;
+  retune(tuning: Tuning): void;
   /** Times every kernel on the GPU until `endProfile`; needs the feature timestamp-query. */
   beginProfile(): void;
   endProfile(): Promise<KernelTime[]>;
@@ -40,8 +50,20 @@ export async function openWebgpu(
 ): Promise<WebgpuDevice | { unavailable: string }> {
   const connection = await connect(options);
   if ("unavailable" in connection) return connection;
-  const device = webgpuDevice(connection, tuningFor(connection));
-  options.log?.(device.about);
+  const { precision = "f32", log = () => {} } = options;
+  const tuning = withRemembered(connection.adapter, tuningFor(connection, precision));
+  const device = webgpuDevice(connection, tuning);
+  if (precision === "f16" && tuning.precision !== "f16") {
+    log("webgpu: products stay in f32, for this adapter has no shader-f16");
+  }
+  if (tuning.matrix) {
+    const fault = await matrixFault(device, connection.device);
+    if (fault) {
+      log(`webgpu: matrix units (${matrixName(tuning.matrix.config)}) are not used: ${fault}`);
+      device.retune({ ...tuning, matrix: null });
+    }
+  }
+  log(device.about);
   return device;
 }
 
@@ -84,7 +106,15 @@ export function webgpuDevice(
 
   return {
     kind: "webgpu",
-    about: `webgpu: ${connection.adapter.name}${connection.adapter.kind === "software" ? " (software, slow)" : ""}`,
+    get about() {
+      return `webgpu: ${connection.adapter.name}, ${aboutProducts(connection, context.tuning)}`;
+    },
+    get tuning() {
+      return context.tuning;
+    },
+    retune(tuning) {
+      context.tuning = tuning;
+    },
     adapter: connection.adapter,
 
     alloc(label, length, dtype = "f32") {
@@ -164,6 +194,11 @@ export function webgpuDevice(
     globalNorm: p => globalNorm(context, p),
     adamw: p => adamw(context, p),
   };
+}
+
+function aboutProducts({ adapter }: Connection, { matrix, precision }: Tuning): string {
+  if (adapter.kind === "software") return "a software adapter, slow";
+  return matrix ? `matrix units ${matrixName(matrix.config)}` : `products of ${precision} in tiles`;
 }
 
 const word = new DataView(new ArrayBuffer(4));

@@ -8,7 +8,8 @@
 import type { Device } from "../device.ts";
 import type { Slice } from "./buffers.ts";
 import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
-import type { TileShape } from "./tuning.ts";
+import type { Constants } from "./pipelines.ts";
+import { type MatrixShape, type MatrixUnits, matrixTile, type TileShape } from "./tuning.ts";
 
 type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
 
@@ -28,6 +29,8 @@ export type Product = {
   aColumn: number;
   outColumn: number;
   accumulate: boolean;
+  /** A power of two that `a` is multiplied by before it is rounded to f16. */
+  scale: number;
 };
 
 export function matmul(gpu: Gpu, p: Of<"matmul">): void {
@@ -39,6 +42,7 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
   const bias = p.bias && floats(name, "bias", p.bias, N);
   const lda = layout === "TN" ? M : K;
   const ldb = layout === "NT" ? K : N;
+  const scale = gpu.tuning.precision === "f16" ? gradientScale(p) : 1;
 
   const rows = pieces(chunkRows(gpu, name, M, layout === "TN" ? [N] : [N, K]), M);
   const columns = pieces(layout === "NT" ? chunkRows(gpu, name, N, [K]) : N, N);
@@ -64,10 +68,19 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
           aColumn: layout === "TN" ? m : k,
           outColumn: n,
           accumulate: p.accumulate || k > 0,
+          scale,
         });
       }
     }
   }
+}
+
+/**
+ * In NN and TN `a` is the gradient of a mean over tokens, of the size of 1 / tokens: times their number it lies in the
+ * middle of f16's range (6e-5 to 65,504). Activations and weights are there already.
+ */
+function gradientScale({ layout, M, K }: Of<"matmul">): number {
+  return layout === "NT" ? 1 : 2 ** Math.round(Math.log2(layout === "NN" ? M : K));
 }
 
 /** Pieces whose borders fall between vec4s, where there is more than one. */
@@ -81,8 +94,10 @@ function product(gpu: Gpu, p: Product): void {
   if (p.layout === "NT" && p.M <= 4 && wholeVec4s) {
     vectorProduct(gpu, p);
   } else if (wholeVec4s && [p.ldo, p.outColumn, p.N].every(x => x % 4 === 0)) {
-    if (gpu.tuning.matmul.kernel === "register") registerProduct(gpu, p);
-    else tileProduct(gpu, p, gpu.tuning.matmul);
+    const { tile, matrix } = gpu.tuning;
+    if (matrix) matrixProduct(gpu, p, matrix);
+    else if (tile) tileProduct(gpu, p, tile);
+    else registerProduct(gpu, p);
   } else {
     scalarProduct(gpu, p);
   }
@@ -160,17 +175,54 @@ function registerProduct(gpu: Gpu, p: Product): void {
 }
 
 function tileProduct(gpu: Gpu, p: Product, { BM, BN, BK }: TileShape): void {
+  tiledProduct(
+    gpu,
+    p,
+    "matmul-tile",
+    { BM, BN, BK },
+    { BM, BN, BK, Scalar: gpu.tuning.precision === "f16" ? 16 : 32 },
+  );
+}
+
+/** The largest tile that leaves no workgroup idle, or the smallest. */
+function matrixProduct(gpu: Gpu, p: Product, { config, lanes, sized, shapes }: MatrixUnits): void {
+  const tiles = (shape: MatrixShape) => {
+    const { BM, BN } = matrixTile(config, shape);
+    return Math.ceil(p.M / BM) * Math.ceil(p.N / BN);
+  };
+  const longK = p.K >= 4096;
+  const shape = shapes.find(one => longK || tiles(one) * 4 >= gpu.tuning.workgroups) ?? shapes.at(-1)!;
+  tiledProduct(
+    gpu,
+    p,
+    "matmul-matrix",
+    { ...matrixTile(config, shape), BK: shape.BK },
+    {
+      ...shape,
+      ...{ MATRIX_M: config.M, MATRIX_N: config.N, MATRIX_K: config.K, LANES: lanes, SIZED: Number(sized) },
+      Scalar: config.componentType === "f16" ? 16 : 32,
+    },
+  );
+}
+
+function tiledProduct(
+  gpu: Gpu,
+  p: Product,
+  kernel: string,
+  { BM, BN, BK }: TileShape,
+  shape: Constants,
+): void {
   const tiles = Math.ceil(p.M / BM) * Math.ceil(p.N / BN);
   const { depth, splits } = splitDepth(gpu, p, tiles, BK);
   const split = splits > 1;
   const { has_bias, accumulate, ...params } = vec4Params(p);
   const partials = split ? gpu.scratch("matmul partials", splits * p.M * p.N) : p.out;
   gpu.run({
-    kernel: "matmul-tile",
+    kernel,
     bindings: { out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
-    params: { ...params, depth, plane4: (p.M * p.N) / 4 },
+    params: { ...params, depth, plane4: (p.M * p.N) / 4, scale: p.scale },
     constants: {
-      ...{ BM, BN, BK, ...layoutConstants(p) },
+      ...{ ...shape, ...layoutConstants(p) },
       ...{ HAS_BIAS: split ? 0 : has_bias!, ACCUMULATE: split ? 0 : accumulate! },
     },
     groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), splits],

@@ -16,7 +16,10 @@ export type KernelSource = {
   readonly bindings: readonly { readonly binding: number; readonly name: string; readonly access: Access }[];
   readonly params: readonly { readonly name: string; readonly type: "u32" | "i32" | "f32" }[];
   readonly overrides: readonly string[];
-  /** `const` lines marked `// template`: WGSL wants them constant where an override would not do. */
+  /**
+   * What WGSL will not take as an override: `const` and `alias` lines marked `// template` (an alias is f16 or f32),
+   * and the names of `// if NAME` at the end of lines, which are left out where NAME is 0.
+   */
   readonly templates: readonly string[];
 };
 
@@ -54,7 +57,11 @@ export function parseKernel(name: string, code: string): KernelSource {
   if (params.length === 0 || params.length > 64)
     throw new Error(`${name}.wgsl: struct Params has ${params.length} fields`);
   const overrides = [...code.matchAll(/^override (\w+)/gm)].map(match => match[1]!);
-  const templates = [...code.matchAll(/^const (\w+)[^;]*; \/\/ template/gm)].map(match => match[1]!);
+  const marked = [
+    ...code.matchAll(/^(?:const|alias) (\w+)[^;]*; \/\/ template/gm),
+    ...code.matchAll(/ \/\/ if (\w+)$/gm),
+  ];
+  const templates = [...new Set(marked.map(match => match[1]!))];
   return { name, code, bindings, params, overrides, templates };
 }
 
@@ -68,8 +75,11 @@ export function specialise(
   for (const name of source.templates) {
     const value = constants[name];
     if (value === undefined) continue;
+    if (value === 0) code = code.replace(new RegExp(`^.* // if ${name}\n`, "gm"), "");
     code = code.replace(new RegExp(`^const ${name} = \\d+u;`, "m"), `const ${name} = ${value}u;`);
+    code = code.replace(new RegExp(`^alias ${name} = f\\d+;`, "m"), `alias ${name} = f${value};`);
   }
+  if (/^alias \w+ = f16;/m.test(code) && !code.includes("enable f16;")) code = "enable f16;\n" + code;
   for (const name of shared) {
     code = code.replace(new RegExp(`var<storage, read> ${name}\\b`), `var<storage, read_write> ${name}`);
   }

@@ -1,10 +1,11 @@
-// matmul for GPUs, f32: out (M, N) (+)= op(a)·op(b) + bias, every row a whole number of vec4s.
+// matmul for GPUs without matrix units: out (M, N) (+)= op(a)·op(b) + bias, every row a whole number of vec4s.
 // a (M, K), or (K, M) with A_T; b (K, N), or (N, K) with B_T; bias (N). lda4, ldb4, ldo4 are row lengths in vec4s,
 // a_column4 and out_column4 the first columns used, in vec4s.
 // A workgroup makes a BM × BN tile of out, or with several z of the partial sum over k in z·depth .. (z + 1)·depth, to
 // be added by reduce-partials. It stages BK deep slices of a and b in workgroup memory, k-major. An invocation keeps
 // 8 × 8 of the tile in registers, as four 4 × 4 blocks half a tile apart, so that neighbours read neighbouring vec4s
-// and no bank is asked twice.
+// and no bank is asked twice. With Scalar f16 the slices are kept in half the memory; a is first multiplied by `scale`, a
+// power of two, and the sum divided by it, for gradients would vanish in f16's range. Sums are f32 always.
 struct Params {
   M: u32,
   N: u32,
@@ -16,6 +17,7 @@ struct Params {
   out_column4: u32,
   depth: u32, // K of one z, a multiple of BK
   plane4: u32, // vec4s from one z's partial sum to the next
+  scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
@@ -23,6 +25,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 
+alias Scalar = f32; // template: 16 or 32
 override BM: u32 = 64;
 override BN: u32 = 64;
 override BK: u32 = 16;
@@ -34,8 +37,8 @@ override ACCUMULATE: bool = false;
 override THREADS: u32 = BM * BN / 64;
 override STRIDE_A: u32 = BM / 4 + 1; // one vec4 of padding: transposed stores would meet in one bank
 override STRIDE_B: u32 = BN / 4 + 1;
-var<workgroup> tile_a: array<vec4f, BK * STRIDE_A>;
-var<workgroup> tile_b: array<vec4f, BK * STRIDE_B>;
+var<workgroup> tile_a: array<vec4<Scalar>, BK * STRIDE_A>;
+var<workgroup> tile_b: array<vec4<Scalar>, BK * STRIDE_B>;
 
 fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
   if (A_T) {
@@ -46,7 +49,7 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
       if (k0 + k < k_end && m0 + m4 * 4u < p.M) {
         x = a[(k0 + k) * p.lda4 + p.a_column4 + m0 / 4u + m4];
       }
-      tile_a[k * STRIDE_A + m4] = x;
+      tile_a[k * STRIDE_A + m4] = vec4<Scalar>(x * p.scale);
     }
   } else {
     for (var i = lane; i < BM * BK / 16u; i += THREADS) {
@@ -60,7 +63,7 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
       }
       x = transpose(x);
       for (var j = 0u; j < 4u; j++) {
-        tile_a[(k + j) * STRIDE_A + m4] = x[j];
+        tile_a[(k + j) * STRIDE_A + m4] = vec4<Scalar>(x[j] * p.scale);
       }
     }
   }
@@ -77,7 +80,7 @@ fn load_b(n0: u32, k0: u32, k_end: u32, lane: u32) {
         x = transpose(mat4x4f(b[at], b[at + p.ldb4], b[at + 2u * p.ldb4], b[at + 3u * p.ldb4]));
       }
       for (var j = 0u; j < 4u; j++) {
-        tile_b[(k + j) * STRIDE_B + n4] = x[j];
+        tile_b[(k + j) * STRIDE_B + n4] = vec4<Scalar>(x[j]);
       }
     }
   } else {
@@ -88,14 +91,14 @@ fn load_b(n0: u32, k0: u32, k_end: u32, lane: u32) {
       if (k0 + k < k_end && n0 + n4 * 4u < p.N) {
         x = b[(k0 + k) * p.ldb4 + n0 / 4u + n4];
       }
-      tile_b[k * STRIDE_B + n4] = x;
+      tile_b[k * STRIDE_B + n4] = vec4<Scalar>(x);
     }
   }
 }
 
 fn store(m: u32, n4: u32, z: u32, value: vec4f) {
   if (m < p.M && n4 * 4u < p.N) {
-    var x = value;
+    var x = value / p.scale;
     let at = z * p.plane4 + m * p.ldo4 + p.out_column4 + n4;
     if (HAS_BIAS) {
       x += bias[p.out_column4 + n4];
@@ -122,10 +125,10 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     load_b(n0, k0, k_end, lane);
     workgroupBarrier();
     for (var k = 0u; k < BK; k++) {
-      let x0 = tile_a[k * STRIDE_A + tm];
-      let x1 = tile_a[k * STRIDE_A + BM / 8u + tm];
-      let y0 = tile_b[k * STRIDE_B + tn];
-      let y1 = tile_b[k * STRIDE_B + BN / 8u + tn];
+      let x0 = vec4f(tile_a[k * STRIDE_A + tm]);
+      let x1 = vec4f(tile_a[k * STRIDE_A + BM / 8u + tm]);
+      let y0 = vec4f(tile_b[k * STRIDE_B + tn]);
+      let y1 = vec4f(tile_b[k * STRIDE_B + BN / 8u + tn]);
       for (var i = 0u; i < 4u; i++) {
         c0[i] = fma(vec4f(x0[i]), y0, c0[i]);
         c1[i] = fma(vec4f(x0[i]), y1, c1[i]);
