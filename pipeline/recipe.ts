@@ -145,6 +145,11 @@ export function parseRecipe(from: RecipeText, catalogue: Catalogue, sourceOption
   const ofCrawl = given.find(key => key in crawlOptions);
   if (ofCrawl && kinds[0] !== "commoncrawl")
     fail(sourceNode, `source.${ofCrawl}: only a source with commoncrawl has it, got ${kinds[0]}`);
+  if (read["index"] && given.includes("files"))
+    fail(
+      sourceNode,
+      "source.files: a source with an index has no files to choose; it reads every record found",
+    );
   const setSource: Options = {
     ...inputOptions,
     ...(kinds[0] === "commoncrawl" ? crawlOptions : {}),

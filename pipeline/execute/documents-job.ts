@@ -6,8 +6,7 @@
 import { join } from "node:path";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
-import { inputPath } from "../fetch/store.ts";
-import { openInput } from "../readers/input.ts";
+import { readInput } from "../fetch/read.ts";
 import type { RecipeStage } from "../recipe.ts";
 import { documentBytes, openLine, type RunningStage } from "../run.ts";
 import { corpusStages, documentStages } from "../stages.ts";
@@ -104,9 +103,9 @@ async function fromInput(plan: Plan, job: number, { push, account, context }: Fl
   const input = plan.inputs[job]!;
   const stats = emptyStats("read");
   let seen = 0;
-  const path = inputPath(plan, input);
-  if (path === null) return { ...stats, notes: { "missing-file": 1 } };
-  for await (const event of openInput(path, input.name, plan.recipe.source)) {
+  const events = readInput(plan, input);
+  if (events === null) return { ...stats, notes: { "missing-file": 1 } };
+  for await (const event of events) {
     if (context.signal.aborted) throw new Error("stopped");
     if (event.kind === "skip") {
       stats.notes ??= {};
@@ -131,7 +130,8 @@ async function fromInput(plan: Plan, job: number, { push, account, context }: Fl
       stats.failed++;
       account.failed("read", "", null, at, event.code, event.message);
     }
-    const end = Math.min(input.bytes, at.offset + at.length);
+    const elsewhere = at.file !== input.name;
+    const end = Math.min(input.bytes, (elsewhere ? seen : at.offset) + at.length);
     context.progress({ documents: 1, bytes: Math.max(0, end - seen) });
     seen = Math.max(seen, end);
   }

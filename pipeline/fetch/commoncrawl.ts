@@ -10,9 +10,11 @@ import { writeAtomic } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
 import { randomOf } from "../../lib/random.ts";
 import type { Input } from "../inputs.ts";
+import { cleanBase, isCleanPath } from "./addresses.ts";
 import { brokenOff, type Client, type ClientOptions, openClient, type Reply } from "./client.ts";
 import { type Attempt, forAll } from "./limiter.ts";
-import { type CrawlSource, cleanBase, defaultBase, isCleanPath } from "./options.ts";
+import { type CrawlSource, defaultBase } from "./options.ts";
+import { findRecords, type IndexedSource, partsOf } from "./records.ts";
 import { fingerprintOf, missing, readNote, sizeOf, type Version } from "./store.ts";
 
 export type ListOptions = {
@@ -57,6 +59,11 @@ export async function listCrawl(options: ListOptions): Promise<Input[]> {
   const { source, seed, store, limit } = options;
   const client = clientFor(source, options);
   try {
+    if (source.index) {
+      const indexed = indexedOf(source)!;
+      const parts = partsOf(indexed, await findRecords(client, indexed, store));
+      return parts.slice(0, limit).map(({ input }) => input);
+    }
     const names = spread(await readList(client, source, store), source, seed);
     const wanted = limit === undefined ? names : names.slice(0, limit);
     const inputs = await forAll(client.limiter, source.concurrent, wanted, name =>
@@ -83,6 +90,12 @@ export async function listCrawl(options: ListOptions): Promise<Input[]> {
   } finally {
     await client.close();
   }
+}
+
+/** A source that has an index query, with the address it is asked at; null for one of whole files. */
+export function indexedOf(source: CrawlSource): IndexedSource | null {
+  const { base, index } = source;
+  return index ? { ...source, base: base ?? defaultBase, index } : null;
 }
 
 /** `files` names, one from each of as many equal pieces of the list, chosen by seed. */

@@ -5,6 +5,7 @@
  */
 import {
   choice,
+  defaults,
   integer,
   type Option,
   type Options,
@@ -12,15 +13,10 @@ import {
   text,
   type Values,
 } from "../../lib/options.ts";
+import { cleanBase, isCleanPath } from "./addresses.ts";
+import { type IndexQuery, indexOptions } from "./cdx.ts";
 
 export const defaultBase = "https://data.commoncrawl.org";
-
-/** A relative path without `.` or `..`: an id of a crawl, or the path of one of its files. */
-export function isCleanPath(path: string): boolean {
-  return path
-    .split("/")
-    .every(part => /^[\w.~+=@,-]+$/.test(part) && part !== "." && part !== ".." && part.length <= 255);
-}
 
 const crawl: Option<string | null> = {
   about: "a Common Crawl snapshot, downloaded from its public host or a mirror",
@@ -37,14 +33,6 @@ const base: Option<string> = {
   parse: raw => (typeof raw === "string" ? (cleanBase(raw) ?? undefined) : undefined),
 };
 
-/** An http or https address without query, fragment, credentials and closing slashes, or null. */
-export function cleanBase(address: string): string | null {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  if (!url || (url.protocol !== "http:" && url.protocol !== "https:")) return null;
-  if (url.search || url.hash || url.username || url.password) return null;
-  return url.href.replace(/\/+$/, "");
-}
-
 const contact: Option<string> = {
   about: "how the host's operators can reach you, sent in the User-Agent header: an address or a page",
   expects: "a line of plain ASCII text without round brackets",
@@ -52,9 +40,26 @@ const contact: Option<string> = {
   parse: raw => (typeof raw === "string" && /^[\x20-\x27\x2a-\x7e]{0,200}$/.test(raw) ? raw : undefined),
 };
 
+/** A mapping of its own; wrong keys and values make the whole wrong. */
+const index: Option<IndexQuery> = {
+  about: "only the pages that the crawl's index finds, fetched record by record",
+  expects: `a mapping with url and, where wanted, ${Object.keys(indexOptions).slice(1).join(", ")}, such as { url: "*.example.org", mime: text/html, languages: [eng], status: 200 }`,
+  default: { ...defaults(indexOptions), url: "" },
+  parse(raw) {
+    if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return undefined;
+    const values: Record<string, unknown> = { ...defaults(indexOptions) };
+    for (const [key, value] of Object.entries(raw)) {
+      const option = (indexOptions as Options)[key];
+      if ((values[key] = option?.parse(value)) === undefined) return undefined;
+    }
+    return typeof values["url"] === "string" ? (values as IndexQuery) : undefined;
+  },
+};
+
 export const crawlOptions = {
   commoncrawl: crawl,
   files: integer(1, "how many WARC files of the crawl, spread evenly over its list by the seed", { min: 1 }),
+  index: optional(index),
   base: optional(base),
   cache: optional(text("", "folder for downloads that several runs share; default: crawl/ in the workdir")),
   concurrent: integer(2, "requests under way at a time", { min: 1, max: 4 }),
@@ -79,5 +84,7 @@ export function crawlOf(source: Readonly<Record<string, unknown>>): CrawlSource 
 /** A source without what only says how its files are fetched: the part that decides what is read from them. */
 export function readingSettings(source: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const transport = ["base", "cache", "concurrent", "retries", "userAgent"];
-  return Object.fromEntries(Object.entries(source).filter(([key]) => !transport.includes(key)));
+  const reading = Object.entries(source).filter(([key]) => !transport.includes(key));
+  const { api: _, ...index } = (source["index"] ?? {}) as Record<string, unknown>;
+  return Object.fromEntries(reading.map(([key, value]) => [key, key === "index" && value ? index : value]));
 }

@@ -8,6 +8,7 @@ import { UserError } from "../../lib/errors.ts";
 import { acquireLock, type Lock } from "../execute/lock.ts";
 import type { JobContext, JobReport, Phase } from "../execute/phase.ts";
 import type { Plan } from "../execute/plan.ts";
+import type { Client } from "./client.ts";
 import type { Clock } from "./limiter.ts";
 import { type CrawlSource, crawlOf } from "./options.ts";
 import { missing, storeOf } from "./store.ts";
@@ -19,10 +20,11 @@ export function fetchPhases(plan: Plan, timing: FetchTiming = {}): Phase[] {
   const source = crawlOf(plan.recipe.source);
   if (!source) return [];
   const { length } = plan.inputs;
+  const what = source.index ? "part" : "file";
   return [
     {
       name: "fetch",
-      about: `downloading ${length} file${length === 1 ? "" : "s"} of ${source.commoncrawl}`,
+      about: `downloading ${length} ${what}${length === 1 ? "" : "s"} of ${source.commoncrawl}`,
       stages: ["fetch"],
       settings: { missing: source.missing },
       outputs: [],
@@ -59,6 +61,7 @@ async function fetchAll(
       }),
   });
   try {
+    if (source.index) return await fetchRecords(client, plan, source, context);
     await keepList(client, source, store);
     const results = await forAll(client.limiter, source.concurrent, plan.inputs, async input => {
       if (input.fingerprint === missing) return null;
@@ -92,6 +95,44 @@ async function fetchAll(
     await client.close();
     lock.release();
   }
+}
+
+/** The records of an index query, each part in the order of its list. */
+async function fetchRecords(
+  client: Client,
+  plan: Plan,
+  crawl: CrawlSource,
+  context: JobContext,
+): Promise<JobReport> {
+  const [{ forAll }, { indexedOf }, { fetchPart, findRecords, keepHits, partsOf }] = await Promise.all([
+    import("./limiter.ts"),
+    import("./commoncrawl.ts"),
+    import("./records.ts"),
+  ]);
+  const source = indexedOf(crawl)!;
+  const store = storeOf(plan);
+  const hits = await findRecords(client, source, store);
+  const parts = partsOf(source, hits).slice(0, plan.inputs.length);
+  if (parts.some(({ input }, i) => input.fingerprint !== plan.inputs[i]!.fingerprint))
+    throw new UserError(
+      `${source.commoncrawl}: the index finds other records than when the run was planned`,
+      "Run the same command again.",
+    );
+  keepHits(source, store, hits);
+  const fetched = await forAll(client.limiter, source.concurrent, parts, part =>
+    fetchPart(client, { source, store, part, onBytes: bytes => context.progress({ bytes }) }),
+  );
+  const skipped = fetched.reduce((sum, part) => sum + part.skipped, 0);
+  return {
+    stats: [],
+    outputs: fetched.flatMap(({ files }) =>
+      files.map(file => ({ ...file, path: relative(context.workdir, file.path) })),
+    ),
+    warnings:
+      skipped > 0
+        ? [`${skipped} of ${hits.length} records are not where the index says and were skipped`]
+        : [],
+  };
 }
 
 /** Waits until no other run uses the store. */
