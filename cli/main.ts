@@ -39,6 +39,10 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "the main text of one HTML page",
     load: async () => (await import("./extract.ts")).extract,
   },
+  blocklist: {
+    about: "download lists for url-filter and pin them by hash",
+    load: async () => (await import("./blocklist.ts")).blocklist,
+  },
   tokenizer: {
     about: "train, encode, decode, inspect: the BPE tools alone",
     load: async () => (await import("./tokenizer.ts")).tokenizer,

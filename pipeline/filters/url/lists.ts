@@ -44,6 +44,21 @@ async function inFolder(load: Load, path: string): Promise<Found[]> {
   return found;
 }
 
+/** Entries of each category of an uncompressed archive; empty where the bytes are no archive of categories. */
+export function categoriesOf(bytes: Uint8Array): Map<string, number> {
+  const counts = new Map<string, number>();
+  if (Buffer.from(bytes.subarray(257, 262)).toString("latin1") !== "ustar") return counts;
+  for (const { name, bytes: content } of tarEntries(bytes)) {
+    const match = /(?:^|([^/]+)\/)(?:domains|urls)$/.exec(name);
+    if (!match) continue;
+    const category = match[1] ?? "";
+    let entries = 0;
+    eachLine(content, () => entries++);
+    counts.set(category, (counts.get(category) ?? 0) + entries);
+  }
+  return counts;
+}
+
 function inArchive(bytes: Uint8Array, path: string, category: string | null): Found[] {
   const found = [...tarEntries(bytes)].flatMap(({ name, bytes }) => {
     const match = /(?:^|([^/]+)\/)(domains|urls)$/.exec(name);
@@ -90,8 +105,10 @@ const ownNames = new Set([
   "0.0.0.0",
 ]);
 
-function unzipped(bytes: Uint8Array, path: string): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+export function unzipped(bytes: Uint8Array, path: string): Uint8Array {
+  if (!isGzip(bytes)) return bytes;
   try {
     return gunzipSync(bytes);
   } catch (error) {
