@@ -33,6 +33,7 @@ export async function fetchWhole(client: Client, url: string, most: number): Pro
 async function collect(client: Client, reply: Reply, from: number, to: number): Promise<Attempt<Piece>> {
   const again = (why: string): Attempt<Piece> => ({ kind: "again", why, after: null, answered: true });
   const { status, headers, body } = reply;
+  body.on("error", () => {});
   try {
     if (status === 416) return { kind: "done", value: { bytes: Buffer.alloc(0), total: null } };
     const ranged = status === 206;

@@ -21,7 +21,7 @@ export function surtOf(address: string): string | null {
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `http://${address}`;
   if (!URL.canParse(full)) return null;
   const url = new URL(full);
-  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
+  if ((url.protocol !== "http:" && url.protocol !== "https:") || url.username) return null;
   const path = url.pathname
     .toLowerCase()
     .replace(/;jsessionid=[0-9a-z]{32}$/, "")
@@ -59,7 +59,7 @@ export function keyRange(query: string): KeyRange | null {
       ? {
           from: `${key})`,
           to: `${key}-`,
-          wants: found => found[key.length] === ")" || found[key.length] === ",",
+          wants: found => found.startsWith(key) && /[),]/.test(found[key.length] ?? ""),
         }
       : null;
   }

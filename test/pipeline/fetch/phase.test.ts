@@ -46,7 +46,7 @@ async function run(plan: Plan, signal = new AbortController().signal): Promise<R
   await execute({
     plan,
     phases: fetchPhases(plan, { clock: fakeClock(), idle }),
-    pool: { run: async () => [], stop: async () => {} },
+    executor: { run: async () => [], stop: async () => {} },
     signal,
     on: {
       phase() {},

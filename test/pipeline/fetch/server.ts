@@ -104,7 +104,7 @@ export async function startHost(
       ...(file.etag === null ? {} : { etag: file.etag }),
       ...(file.lastModified === undefined ? {} : { "last-modified": file.lastModified }),
     };
-    const match = /^bytes=(\d+)-$/.exec(range ?? "");
+    const match = /^bytes=(\d+)-(\d*)$/.exec(range ?? "");
     const fresh = ifRange === undefined || ifRange === file.etag || ifRange === file.lastModified;
     const ranged = match !== null && fresh && fault.kind !== "no-range" && method === "GET";
     let from = ranged ? Number(match[1]) : 0;
@@ -114,7 +114,8 @@ export async function startHost(
       return;
     }
     if (fault.kind === "wrong-range") from = Math.max(0, from - 7);
-    let body = file.data.subarray(from);
+    const end = ranged && match[2] ? Math.min(size, Number(match[2]) + 1) : size;
+    let body = file.data.subarray(from, end);
     if (fault.kind === "page") body = Buffer.alloc(body.length, "<html>busy</html>");
     if (fault.kind === "length")
       body = fault.off < 0 ? body.subarray(0, fault.off) : Buffer.concat([body, Buffer.alloc(fault.off)]);
@@ -122,7 +123,7 @@ export async function startHost(
     response.writeHead(ranged ? 206 : 200, {
       ...version,
       ...(fault.kind === "short" ? {} : { "content-length": String(body.length) }),
-      ...(ranged ? { "content-range": `bytes ${from}-${size - 1}/${size}` } : {}),
+      ...(ranged ? { "content-range": `bytes ${from}-${end - 1}/${size}` } : {}),
     });
     if (method === "HEAD") return void response.end();
     switch (fault.kind) {
