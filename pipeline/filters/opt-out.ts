@@ -1,6 +1,6 @@
 /**
  * Respects what a site has reserved, before any work is spent on its pages: noai and its kin in headers and meta tags,
- * the TDM reservation protocol, and robots.txt where the recipe gives the crawl's robots records. What is said to
+ * the TDM reservation protocol, and the files for a whole site where the recipe gives the crawl's robots records. What is said to
  * another agent by name is not said to us. Unreadable reservations reserve nothing.
  */
 import { texts } from "../../lib/options.ts";
@@ -9,7 +9,7 @@ import { decodePayload } from "../readers/payload.ts";
 import { readRecords } from "../readers/records.ts";
 import { fromChunks } from "../readers/window.ts";
 import type { Judge, Load, Stage } from "../stage.ts";
-import { allows, parseRobots, type Robots } from "./opt-out/robots.ts";
+import { allows, parseRobots, parseTdmrep, type Robots } from "./opt-out/robots.ts";
 import { signalsOf } from "./opt-out/signals.ts";
 
 const known = ["noai", "noimageai", "noindex", "tdm-reservation"] as const;
@@ -17,10 +17,14 @@ const known = ["noai", "noimageai", "noindex", "tdm-reservation"] as const;
 const options = {
   signals: texts(["noai", "noimageai", "tdm-reservation"], "reservations that count", known),
   agents: texts(["CCBot", "GPTBot"], "crawlers for whom a reservation by name counts, besides those for all"),
-  robots: texts([], "WARC files with robots.txt responses, such as a crawl's robotstxt files"),
+  robots: texts(
+    [],
+    "WARC files with responses of /robots.txt and /.well-known/tdmrep.json, such as a crawl's robotstxt files",
+  ),
 };
 
 const maxRobotsBytes = 1 << 20;
+const tdmrepPath = "/.well-known/tdmrep.json";
 
 export const optOut: Stage<typeof options> = {
   name: "opt-out",
@@ -34,16 +38,18 @@ export const optOut: Stage<typeof options> = {
     const agents = values.agents.map(agent => agent.toLowerCase());
     const wanted = new Set(values.signals);
     const telling = new RegExp([...wanted, ...(wanted.has("noindex") ? ["none"] : [])].join("|"), "i");
-    const robots = await readRobots(load, values.robots);
+    const { robots, reserved } = await readSites(load, values.robots);
+    const tdm = wanted.has("tdm-reservation") ? reserved : new Map<string, Robots>();
     const judge: Judge = document => {
       const { page, url } = document;
       if (page && wanted.size > 0) {
         const signal = signalsOf(page, agents, telling).find(({ name }) => wanted.has(name));
         if (signal) return { drop: signal.name, value: signal.where };
       }
-      if (url !== null && robots.size > 0) {
+      if (url !== null && robots.size + tdm.size > 0) {
         const agent = disallowed(url, robots, values.agents);
         if (agent !== null) return { drop: "robots-txt", value: agent };
+        if (disallowed(url, tdm, ["*"]) !== null) return { drop: "tdm-reservation", value: tdmrepPath };
       }
       return { keep: document };
     };
@@ -72,19 +78,27 @@ function addressOf(url: string): { readonly site: string; readonly path: string 
   }
 }
 
-/** robots.txt of each site, from the responses with status 200; a later one replaces an earlier one. */
-async function readRobots(load: Load, paths: readonly string[]): Promise<Map<string, Robots>> {
+/** What each site says of all its pages, from the responses with status 200; a later one replaces an earlier one. */
+async function readSites(
+  load: Load,
+  paths: readonly string[],
+): Promise<{ readonly robots: Map<string, Robots>; readonly reserved: Map<string, Robots> }> {
   const robots = new Map<string, Robots>();
+  const reserved = new Map<string, Robots>();
   for (const path of paths) {
     const input = fromChunks([await load(path)]);
     for await (const event of readRecords(input, path, { maxBlockBytes: maxRobotsBytes })) {
       if (event.kind !== "record" || event.record.type !== "response") continue;
       const address = addressOf(event.record.uri ?? "");
+      if (address?.path !== "/robots.txt" && address?.path !== tdmrepPath) continue;
       const response = parseResponse(event.record.block);
-      if (address?.path !== "/robots.txt" || response.status !== 200) continue;
+      if (response.status !== 200) continue;
       const payload = decodePayload(response.body, response.fields, maxRobotsBytes);
-      if ("body" in payload) robots.set(address.site, parseRobots(payload.body.toString("utf8")));
+      if (!("body" in payload)) continue;
+      const text = payload.body.toString("utf8");
+      if (address.path === tdmrepPath) reserved.set(address.site, parseTdmrep(text));
+      else robots.set(address.site, parseRobots(text));
     }
   }
-  return robots;
+  return { robots, reserved };
 }

@@ -1,5 +1,6 @@
 /**
- * robots.txt by RFC 9309: which group speaks to an agent, and whether it allows a path. What cannot be parsed allows.
+ * robots.txt by RFC 9309: which group speaks to an agent, and whether it allows a path; and the TDM reservation
+ * protocol's file for a site, whose locations are matched the same way. What cannot be parsed allows.
  * Knows text and paths, not where they come from.
  */
 
@@ -32,6 +33,22 @@ export function parseRobots(text: string): Robots {
     }
   }
   return groups;
+}
+
+/** `/.well-known/tdmrep.json` as rules for every agent: a reserved location is one that is not allowed. */
+export function parseTdmrep(text: string): Robots {
+  let list: unknown;
+  try {
+    list = JSON.parse(text.replace(/^\ufeff/, ""));
+  } catch {
+    return new Map();
+  }
+  const rules = (Array.isArray(list) ? list : []).flatMap((entry: unknown): Rule[] => {
+    const { location, "tdm-reservation": reservation } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof location !== "string" || location === "") return [];
+    return [{ allow: Number(reservation) !== 1, path: location }];
+  });
+  return new Map([["*", rules]]);
 }
 
 /** Whether the group that speaks to `agent`, or else to all, allows `path` (with its query). */

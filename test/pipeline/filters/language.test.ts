@@ -93,6 +93,46 @@ test("as released, line ends vanish and glue words; now they are blanks", async 
   assert.deepEqual(now(of(lines)).measures, now(of(english)).measures);
 });
 
+test("blanks and line ends around a text change no score", async () => {
+  const judge = await build();
+  const { measures } = judge(of(english));
+  for (const text of [`${english}\n`, `\n\n${english}`, `  ${english} \r\n\n`])
+    assert.deepEqual(judge(of(text)).measures, measures, JSON.stringify(text.slice(0, 4)));
+});
+
+test("a page in two languages keeps the scores of both where they are asked for", async () => {
+  const judge = await build({ keep: ["en", "de"], minScore: 0.1, topScores: 3 });
+  const verdict = judge(of(`${english} ${german}`));
+  assert.ok("keep" in verdict);
+  const { languages } = verdict.keep.meta;
+  const found = [...String(languages).matchAll(/([a-z-]+) (0\.\d+)/g)];
+  assert.equal(found.length, 3, String(languages));
+  assert.deepEqual(
+    found
+      .slice(0, 2)
+      .map(([, code]) => code)
+      .sort(),
+    ["de", "en"],
+  );
+  const scores = found.map(([, , score]) => Number(score));
+  assert.ok(scores[0]! >= scores[1]! && scores[1]! > 0.1 && scores[1]! >= scores[2]!);
+  const without = (await build())(of(english));
+  assert.ok("keep" in without && !("languages" in without.keep.meta));
+});
+
+test("capitals, code and addresses among the text are judged without a crash, and the same twice", async () => {
+  const judge = await build({ keep: null, minScore: 0 });
+  for (const text of [
+    english.toUpperCase(),
+    "if (a) { return b; } // and so on",
+    "http://a.example/b ".repeat(30),
+  ]) {
+    const { measures } = judge(of(text));
+    assert.ok(measures!["language_score"]! > 0 && measures!["language_score"]! < 1.0001);
+    assert.deepEqual(judge(of(text)).measures, measures);
+  }
+});
+
 test("maxChars bounds what is looked at", async () => {
   const mixed = english + " " + german.repeat(20);
   assert.ok("drop" in (await build())(of(mixed)));

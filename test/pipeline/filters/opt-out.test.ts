@@ -172,6 +172,33 @@ test("robots.txt of a crawl is read from its WARC, site by site; other responses
   assert.equal(judge("<p>", {}, "not a url"), "keep");
 });
 
+test("a site's tdmrep.json reserves its locations, the longest decides; anything unreadable reserves nothing", async () => {
+  const of = (host: string, text: string) =>
+    warc({
+      uri: `https://${host}/.well-known/tdmrep.json`,
+      block: http(text, { "Content-Type": "application/json" }),
+    });
+  const file = gzipEach(
+    of(
+      "a.org",
+      '[{"location":"/","tdm-reservation":1,"tdm-policy":"https://a.org/p"},{"location":"/free/*","tdm-reservation":0}]',
+    ),
+    of("b.org", '[{"location":"*.pdf$","tdm-reservation":"1"},{"location":7},null]'),
+    of("c.org", "<html>not found</html>"),
+    of("d.org", '{"location":"/","tdm-reservation":1}'),
+  );
+  const files = { "robots.warc.gz": file };
+  const judge = await judgeOf({ robots: ["robots.warc.gz"] }, files);
+  const reserved = "tdm-reservation: /.well-known/tdmrep.json";
+  assert.equal(judge("<p>", {}, "https://a.org/x"), reserved);
+  assert.equal(judge("<p>", {}, "https://a.org/free/x"), "keep");
+  assert.equal(judge("<p>", {}, "https://b.org/x.pdf"), reserved);
+  for (const url of ["https://b.org/x", "https://c.org/", "https://d.org/", "http://a.org/x"])
+    assert.equal(judge("<p>", {}, url), "keep", url);
+  const off = await judgeOf({ robots: ["robots.warc.gz"], signals: ["noai"] }, files);
+  assert.equal(off("<p>", {}, "https://a.org/x"), "keep");
+});
+
 test("robots records that are no WARC are the user's mistake", async () => {
   await assert.rejects(
     judgeOf({ robots: ["robots.zip"] }, { "robots.zip": Buffer.from("PK\x03\x04 and more of it") }),

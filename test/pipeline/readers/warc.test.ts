@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { UserError } from "../../../lib/errors.ts";
-import type { RecordEvent } from "../../../pipeline/readers/records.ts";
+import { type RecordEvent, readRecords } from "../../../pipeline/readers/records.ts";
+import { fromChunks } from "../../../pipeline/readers/window.ts";
 import { eventsOf, gzipEach, html, http, recordsOf, summary, warc } from "./archives.ts";
 
 const a = warc({ uri: "http://a.org/", block: http(html("First")) });
@@ -413,6 +414,29 @@ for (const framing of ["a member for each record", "one member", "plain"] as con
     assert.deepEqual(summary(await recordsOf(file, 10_000)), wanted);
   });
 }
+
+test("a record of 5 GB is skipped in bounded memory and the next is read", async () => {
+  const size = 5 * 2 ** 30;
+  const piece = Buffer.alloc(16 << 20, "<p>much too much</p>");
+  const head = warc({ uri: "http://huge.org/", block: "", length: size, end: "" });
+  let largest = 0;
+  function* bytes() {
+    yield Buffer.concat([a, head]);
+    for (let sent = 0; sent < size; sent += piece.length) {
+      largest = Math.max(largest, process.memoryUsage().arrayBuffers);
+      yield piece;
+    }
+    yield Buffer.concat([Buffer.from("\r\n\r\n"), c]);
+  }
+  const before = process.memoryUsage().arrayBuffers;
+  const events: RecordEvent[] = [];
+  for await (const event of readRecords(fromChunks(bytes()), "test.warc", { maxBlockBytes: 1 << 20 }))
+    events.push(event);
+  assert.deepEqual(summary(events), [abc[0], "oversize http://huge.org/", abc[2]]);
+  const last = events[2]!;
+  assert.ok(last.kind === "record" && last.record.at.offset === a.length + head.length + size + 4);
+  assert.ok(largest - before < 64 << 20, `${((largest - before) / 2 ** 20).toFixed(0)} MiB were held`);
+});
 
 test("a length that claims more than the limit, though the record is small, is found out", async () => {
   const lie = warc({ uri: "http://lie.org/", length: 99_999_999_999 });
