@@ -122,6 +122,7 @@ export interface Device {
   /**
    * out (M,N) = op(a)·op(b) (+ bias (N)) or, with accumulate, out += …
    * NT: a (M,K), b (N,K): the forward pass, y = x·Wᵀ.   NN: a (M,K), b (K,N): dX = dY·W.   TN: a (K,M), b (K,N): dW += dYᵀ·X.
+   * A device may round a and b to half precision where it was opened so; never with `exact` (default false).
    */
   matmul(p: {
     layout: "NT" | "NN" | "TN";
@@ -133,6 +134,7 @@ export interface Device {
     N: number;
     K: number;
     accumulate: boolean;
+    exact?: boolean;
   }): void;
   /** dbias (C) += Σ rows of dout (N,C). */
   biasBackward(p: { dbias: Tensor; dout: Tensor; N: number; C: number }): void;
@@ -222,11 +224,12 @@ export interface Device {
     gradient: boolean;
   }): void;
 
-  /** norm[0] = √ Σ over all tensors of Σ x². Deterministic. */
-  globalNorm(p: { norm: Tensor; tensors: readonly Tensor[] }): void;
+  /** norm[0] = scale · √ Σ over all tensors of Σ x², scale 1 by default. Deterministic. */
+  globalNorm(p: { norm: Tensor; tensors: readonly Tensor[]; scale?: number }): void;
   /**
-   * AdamW with decoupled decay and bias correction at `step` (from 1). The gradient is first multiplied by
-   * min(1, clip/(norm[0]+1e-6)), read on the device; clip 0 means no clipping. A norm that is not finite leaves everything unchanged.
+   * AdamW with decoupled decay and bias correction at `step` (from 1). The gradient is first multiplied by gradScale
+   * (1 by default; what undoes a loss scale) and by min(1, clip/(norm[0]+1e-6)), read on the device; clip 0 means no
+   * clipping. A norm that is not finite leaves everything unchanged.
    */
   adamw(p: {
     param: Tensor;
@@ -242,5 +245,34 @@ export interface Device {
     step: number;
     norm: Tensor;
     clip: number;
+    gradScale?: number;
+  }): void;
+  /**
+   * m = beta·m + g; out = g + beta·m (Nesterov), where g is the gradient scaled and clipped as in adamw.
+   * A norm that is not finite leaves m unchanged, and out is 0.
+   */
+  momentum(p: {
+    out: Tensor;
+    m: Tensor;
+    grad: Tensor;
+    N: number;
+    beta: number;
+    norm: Tensor;
+    clip: number;
+    gradScale?: number;
+  }): void;
+  /**
+   * out = (alpha·a + beta·b) / (divisor[0] + 1e-7), without the division where divisor is null; out may be a or b.
+   * A norm that is not finite leaves out unchanged; norm null: always computed.
+   */
+  combine(p: {
+    out: Tensor;
+    a: Tensor;
+    alpha: number;
+    b: Tensor;
+    beta: number;
+    N: number;
+    divisor: Tensor | null;
+    norm: Tensor | null;
   }): void;
 }

@@ -225,7 +225,7 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
       ]);
     },
 
-    globalNorm({ norm, tensors: all }) {
+    globalNorm({ norm, tensors: all, scale = 1 }) {
       const counts = all.map(tensor => pieces(tensor.length, elementsOfPiece));
       const total = counts.reduce((a, b) => a + b, 0);
       const partials = borrow(total * 8);
@@ -235,14 +235,33 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
         at += counts[i]! * 8;
       }
       run("normOfPartials", 1, [address(norm), partials, total]);
+      if (scale !== 1) floats(norm)[0]! *= scale;
     },
-    adamw({ param, grad, m, v, N, lr, beta1, beta2, eps, weightDecay, step, norm, clip }) {
+    adamw({ param, grad, m, v, N, lr, beta1, beta2, eps, weightDecay, step, norm, clip, gradScale = 1 }) {
       run("adamw", pieces(N, elementsOfPiece), [
         ...[address(param), address(grad), address(m), address(v), N],
         ...[lr, beta1, beta2, eps, weightDecay].map(float),
         ...[1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step)].map(float),
         ...[address(norm), float(clip), elementsOfPiece, float(1 - beta1), float(1 - beta2)],
+        float(gradScale),
       ]);
+    },
+    momentum({ out, m, grad, N, beta, norm, clip, gradScale = 1 }) {
+      const length = floats(norm)[0]!;
+      const [to, mean, from] = [floats(out), floats(m), floats(grad)];
+      if (!Number.isFinite(length)) return void to.fill(0, 0, N);
+      const scale = gradScale * (clip > 0 ? Math.min(1, clip / (length + 1e-6)) : 1);
+      for (let i = 0; i < N; i++) {
+        const g = from[i]! * scale;
+        mean[i] = beta * mean[i]! + g;
+        to[i] = g + beta * mean[i]!;
+      }
+    },
+    combine({ out, a, alpha, b, beta, N, divisor, norm }) {
+      if (norm && !Number.isFinite(floats(norm)[0])) return;
+      const by = divisor ? floats(divisor)[0]! + 1e-7 : 1;
+      const [to, x, y] = [floats(out), floats(a), floats(b)];
+      for (let i = 0; i < N; i++) to[i] = (alpha * x[i]! + beta * y[i]!) / by;
     },
   };
 }

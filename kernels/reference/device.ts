@@ -3,7 +3,7 @@
  * Slow on purpose (about 1 GFLOP/s) and readable: one file an op, forward and backward side by side.
  */
 import type { Device, Tensor } from "../device.ts";
-import { adamw, globalNorm } from "./adamw.ts";
+import { adamw, combine, globalNorm, momentum } from "./adamw.ts";
 import { add } from "./add.ts";
 import type { Op, OpName } from "./arrays.ts";
 import { attention, attentionBackward } from "./attention.ts";
@@ -20,7 +20,7 @@ import { swiglu, swigluBackward } from "./swiglu.ts";
 const ops: { [Name in OpName]: Op<Name> } = {
   ...{ embed, embedBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward, matmul, biasBackward },
   ...{ gelu, geluBackward, swiglu, swigluBackward, add, rope, attention, attentionBackward },
-  ...{ attentionCached, crossEntropy, globalNorm, adamw },
+  ...{ attentionCached, crossEntropy, globalNorm, adamw, momentum, combine },
 };
 
 type ReferenceTensor = Tensor & { readonly data: Float64Array | Uint32Array };

@@ -34,13 +34,14 @@ export function normOfPartials(piece: i32): void {
 
 /**
  * Piece: a run of elements. 0 param, 1 grad, 2 m, 3 v, 4 N, 5 lr, 6 beta1, 7 beta2, 8 eps, 9 weight decay,
- * 10 1/(1-beta1^step), 11 1/(1-beta2^step), 12 norm, 13 clip, 14 elements a piece, 15 1-beta1, 16 1-beta2.
+ * 10 1/(1-beta1^step), 11 1/(1-beta2^step), 12 norm, 13 clip, 14 elements a piece, 15 1-beta1, 16 1-beta2,
+ * 17 scale of the gradient.
  */
 export function adamw(piece: i32): void {
   const norm = load<f32>(pointer(12));
   if (!isFinite<f32>(norm)) return;
   const clip = float(13);
-  const scale: f32 = clip > 0 ? min<f32>(1, clip / (norm + 1e-6)) : 1;
+  const scale: f32 = float(17) * (clip > 0 ? min<f32>(1, clip / (norm + 1e-6)) : 1);
   const first = piece * int(14);
   const last = min(int(4), first + int(14));
   const beta1 = float(6);

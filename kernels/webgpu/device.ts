@@ -14,7 +14,7 @@ import { embed, embedBackward } from "./embed.ts";
 import { crossEntropy } from "./loss.ts";
 import { matmul } from "./matmul.ts";
 import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from "./norm.ts";
-import { adamw, globalNorm } from "./optimizer.ts";
+import { adamw, combine, globalNorm, momentum } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
 import { commandQueue, type KernelTime } from "./queue.ts";
 import { matrixFault } from "./self-check.ts";
@@ -193,6 +193,8 @@ export function webgpuDevice(
     crossEntropy: p => crossEntropy(context, p),
     globalNorm: p => globalNorm(context, p),
     adamw: p => adamw(context, p),
+    momentum: p => momentum(context, p),
+    combine: p => combine(context, p),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Device } from "../device.ts";
 import type { Slice } from "./buffers.ts";
 import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
 import type { Constants } from "./pipelines.ts";
-import { type MatrixShape, type MatrixUnits, matrixTile, type TileShape } from "./tuning.ts";
+import { type MatrixShape, type MatrixUnits, matrixTile, type Precision, type TileShape } from "./tuning.ts";
 
 type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
 
@@ -29,8 +29,7 @@ export type Product = {
   aColumn: number;
   outColumn: number;
   accumulate: boolean;
-  /** A power of two that `a` is multiplied by before it is rounded to f16. */
-  scale: number;
+  precision: Precision;
 };
 
 export function matmul(gpu: Gpu, p: Of<"matmul">): void {
@@ -42,7 +41,7 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
   const bias = p.bias && floats(name, "bias", p.bias, N);
   const lda = layout === "TN" ? M : K;
   const ldb = layout === "NT" ? K : N;
-  const scale = gpu.tuning.precision === "f16" ? gradientScale(p) : 1;
+  const precision = p.exact ? "f32" : gpu.tuning.precision;
 
   const rows = pieces(chunkRows(gpu, name, M, layout === "TN" ? [N] : [N, K]), M);
   const columns = pieces(layout === "NT" ? chunkRows(gpu, name, N, [K]) : N, N);
@@ -68,19 +67,11 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
           aColumn: layout === "TN" ? m : k,
           outColumn: n,
           accumulate: p.accumulate || k > 0,
-          scale,
+          precision,
         });
       }
     }
   }
-}
-
-/**
- * In NN and TN `a` is the gradient of a mean over tokens, of the size of 1 / tokens: times their number it lies in the
- * middle of f16's range (6e-5 to 65,504). Activations and weights are there already.
- */
-function gradientScale({ layout, M, K }: Of<"matmul">): number {
-  return layout === "NT" ? 1 : 2 ** Math.round(Math.log2(layout === "NN" ? M : K));
 }
 
 /** Pieces whose borders fall between vec4s, where there is more than one. */
@@ -95,7 +86,8 @@ function product(gpu: Gpu, p: Product): void {
     vectorProduct(gpu, p);
   } else if (wholeVec4s && [p.ldo, p.outColumn, p.N].every(x => x % 4 === 0)) {
     const { tile, matrix } = gpu.tuning;
-    if (matrix) matrixProduct(gpu, p, matrix);
+    if (matrix && (matrix.config.componentType === "f32" || p.precision === "f16"))
+      matrixProduct(gpu, p, matrix);
     else if (tile) tileProduct(gpu, p, tile);
     else registerProduct(gpu, p);
   } else {
@@ -180,7 +172,7 @@ function tileProduct(gpu: Gpu, p: Product, { BM, BN, BK }: TileShape): void {
     p,
     "matmul-tile",
     { BM, BN, BK },
-    { BM, BN, BK, Scalar: gpu.tuning.precision === "f16" ? 16 : 32 },
+    { BM, BN, BK, Scalar: p.precision === "f16" ? 16 : 32 },
   );
 }
 
@@ -220,7 +212,7 @@ function tiledProduct(
   gpu.run({
     kernel,
     bindings: { out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
-    params: { ...params, depth, plane4: (p.M * p.N) / 4, scale: p.scale },
+    params: { ...params, depth, plane4: (p.M * p.N) / 4 },
     constants: {
       ...{ ...shape, ...layoutConstants(p) },
       ...{ HAS_BIAS: split ? 0 : has_bias!, ACCUMULATE: split ? 0 : accumulate! },

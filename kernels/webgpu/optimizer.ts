@@ -1,7 +1,10 @@
-/** Launchers of the global gradient norm and AdamW, which reads that norm on the device: a step needs no readback. */
+/**
+ * Launchers of the global gradient norm and of the optimizers, which read that norm on the device: a step needs no
+ * readback.
+ */
 import type { Device } from "../device.ts";
 import { own, slice } from "./buffers.ts";
-import { floats, type Gpu, grid, rowChunks } from "./launch.ts";
+import { floats, type Gpu, grid, rowChunks, same } from "./launch.ts";
 
 type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
 
@@ -32,7 +35,7 @@ export function globalNorm(gpu: Gpu, p: Of<"globalNorm">): void {
   gpu.run({
     kernel: "global-norm",
     bindings: { norm, partials },
-    params: { count: first },
+    params: { count: first, scale: p.scale ?? 1 },
     constants: { WG: gpu.tuning.rowLanes },
     groups: [1, 1, 1],
   });
@@ -66,8 +69,53 @@ export function adamw(gpu: Gpu, p: Of<"adamw">): void {
         eps: p.eps,
         decay: p.weightDecay,
         clip: p.clip,
+        grad_scale: p.gradScale ?? 1,
       },
       constants: { WG: gpu.tuning.elementLanes },
+      groups: grid(Math.ceil(count / 4 / gpu.tuning.elementLanes)),
+    });
+  }
+}
+
+export function momentum(gpu: Gpu, p: Of<"momentum">): void {
+  const out = floats("momentum", "out", p.out, p.N);
+  const m = floats("momentum", "m", p.m, p.N);
+  const grad = floats("momentum", "grad", p.grad, p.N);
+  const norm = floats("momentum", "norm", p.norm, 1);
+  for (const { row, count } of rowChunks(gpu, "momentum", p.N, [1])) {
+    gpu.run({
+      kernel: "momentum",
+      bindings: { out: slice(out, row, count), m: slice(m, row, count), grad: slice(grad, row, count), norm },
+      params: { N: count, beta: p.beta, clip: p.clip, grad_scale: p.gradScale ?? 1 },
+      constants: { WG: gpu.tuning.elementLanes },
+      groups: grid(Math.ceil(count / 4 / gpu.tuning.elementLanes)),
+    });
+  }
+}
+
+export function combine(gpu: Gpu, p: Of<"combine">): void {
+  const out = floats("combine", "out", p.out, p.N);
+  const a = floats("combine", "a", p.a, p.N);
+  const b = floats("combine", "b", p.b, p.N);
+  const [aInPlace, bInPlace] = [same(out, a), same(out, b)];
+  const divisor = p.divisor && floats("combine", "divisor", p.divisor, 1);
+  const norm = p.norm && floats("combine", "norm", p.norm, 1);
+  for (const { row, count } of rowChunks(gpu, "combine", p.N, [1])) {
+    gpu.run({
+      kernel: "combine",
+      bindings: {
+        out: slice(out, row, count),
+        a: aInPlace ? null : slice(a, row, count),
+        b: bInPlace ? null : slice(b, row, count),
+        divisor,
+        norm,
+      },
+      params: { N: count, alpha: p.alpha, beta: p.beta },
+      constants: {
+        WG: gpu.tuning.elementLanes,
+        ...{ DIVIDE: Number(divisor !== null), GUARD: Number(norm !== null) },
+        ...{ A_IN_PLACE: Number(aInPlace), B_IN_PLACE: Number(bInPlace) },
+      },
       groups: grid(Math.ceil(count / 4 / gpu.tuning.elementLanes)),
     });
   }

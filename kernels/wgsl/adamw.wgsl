@@ -1,5 +1,5 @@
 // AdamW with decoupled decay, param, grad, m, v (N); norm[0] is the global gradient norm, read here so that it never
-// leaves the device: g = grad·min(1, clip / (norm + 1e-6)) (clip 0: g = grad), and a norm that is not finite changes
+// leaves the device: g = grad·grad_scale·min(1, clip / (norm + 1e-6)) (clip 0: g = grad·grad_scale), and a norm that is not finite changes
 // nothing. m = β1·m + (1 - β1)·g;  v = β2·v + (1 - β2)·g²;
 // param -= lr·(m·correction1 / (√(v·correction2) + eps) + decay·param), corrections 1 / (1 - βᵗ) from the host.
 struct Params {
@@ -12,6 +12,7 @@ struct Params {
   eps: f32,
   decay: f32,
   clip: f32,
+  grad_scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
@@ -33,9 +34,9 @@ fn main(
   if (4u * i >= p.N || (bitcast<u32>(norm[0]) & 0x7f800000u) == 0x7f800000u) {
     return;
   }
-  var scale = 1.0;
+  var scale = p.grad_scale;
   if (p.clip > 0.0) {
-    scale = min(1.0, p.clip / (norm[0] + 1e-6));
+    scale *= min(1.0, p.clip / (norm[0] + 1e-6));
   }
   let g = grad[i] * scale;
   let m1 = p.beta1 * m[i] + (1.0 - p.beta1) * g;

@@ -1,6 +1,7 @@
-// Global norm, stage 2: norm[0] = √ Σ partials (count), in a fixed order. One workgroup.
+// Global norm, stage 2: norm[0] = scale·√ Σ partials (count), in a fixed order. One workgroup.
 struct Params {
   count: u32,
+  scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> norm: array<f32>;
@@ -24,6 +25,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     workgroupBarrier();
   }
   if (lane == 0u) {
-    norm[0] = sqrt(sums[0]);
+    norm[0] = p.scale * sqrt(sums[0]);
   }
 }

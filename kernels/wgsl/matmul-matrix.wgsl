@@ -2,7 +2,6 @@
 // of vec4s. a (M, K), or (K, M) with A_T; b (K, N), or (N, K) with B_T; bias (N); all f32 in memory. lda4, ldb4, ldo4
 // are row lengths in vec4s, a_column4 and out_column4 the first columns used, in vec4s.
 // Operands are rounded to Scalar (f16, or f32 where the adapter multiplies that) on their way into workgroup memory.
-// a is first multiplied by `scale`, a power of two, and the sum divided by it: gradients would vanish in f16's range.
 // A workgroup makes a BM × BN tile (its z: the partial sum over k in z·depth .. (z + 1)·depth), WM × WN subgroups each
 // TM × TN matrices of MATRIX_M × MATRIX_N. The next slice of BK is read into registers while this one is multiplied.
 // A matrix has no elements to touch: bias, the old out and the edges of out pass through `stage`, MATRIX_M rows at once.
@@ -23,7 +22,6 @@ struct Params {
   out_column4: u32,
   depth: u32, // K of one z, a multiple of BK
   plane4: u32, // vec4s from one z's partial sum to the next
-  scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
@@ -83,13 +81,13 @@ fn fetch(m0: u32, n0: u32, k0: u32, k_end: u32, lane: u32) -> Slice {
       let k = k0 + i / BM4;
       let m = m0 + i % BM4 * 4u;
       if (k < k_end && m < p.M && i < BK * BM4) {
-        slice.a[l] = a[k * p.lda4 + p.a_column4 + m / 4u] * p.scale;
+        slice.a[l] = a[k * p.lda4 + p.a_column4 + m / 4u];
       }
     } else {
       let m = m0 + i / BK4;
       let k = k0 + i % BK4 * 4u;
       if (m < p.M && k < k_end && i < BM * BK4) {
-        slice.a[l] = a[m * p.lda4 + p.a_column4 + k / 4u] * p.scale;
+        slice.a[l] = a[m * p.lda4 + p.a_column4 + k / 4u];
       }
     }
   }
@@ -167,7 +165,6 @@ fn main(
             x += out[plane + m * p.ldo4 + n4];
           }
         }
-        x *= p.scale;
         for (var j = 0u; j < 4u; j++) {
           stage[i * 4u + j] = x[j];
         }
@@ -233,7 +230,7 @@ fn main(
       let n4 = i % BN4;
       if (m < p.M && n0 + n4 * 4u < p.N) {
         let x = vec4f(stage[i * 4u], stage[i * 4u + 1u], stage[i * 4u + 2u], stage[i * 4u + 3u]);
-        out[plane + m * p.ldo4 + n4] = x / p.scale;
+        out[plane + m * p.ldo4 + n4] = x;
       }
     }
     workgroupBarrier();

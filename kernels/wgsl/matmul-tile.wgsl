@@ -4,8 +4,7 @@
 // A workgroup makes a BM × BN tile of out, or with several z of the partial sum over k in z·depth .. (z + 1)·depth, to
 // be added by reduce-partials. It stages BK deep slices of a and b in workgroup memory, k-major. An invocation keeps
 // 8 × 8 of the tile in registers, as four 4 × 4 blocks half a tile apart, so that neighbours read neighbouring vec4s
-// and no bank is asked twice. With Scalar f16 the slices are kept in half the memory; a is first multiplied by `scale`, a
-// power of two, and the sum divided by it, for gradients would vanish in f16's range. Sums are f32 always.
+// and no bank is asked twice. With Scalar f16 the slices are kept in half the memory. Sums are f32 always.
 struct Params {
   M: u32,
   N: u32,
@@ -17,7 +16,6 @@ struct Params {
   out_column4: u32,
   depth: u32, // K of one z, a multiple of BK
   plane4: u32, // vec4s from one z's partial sum to the next
-  scale: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
@@ -49,7 +47,7 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
       if (k0 + k < k_end && m0 + m4 * 4u < p.M) {
         x = a[(k0 + k) * p.lda4 + p.a_column4 + m0 / 4u + m4];
       }
-      tile_a[k * STRIDE_A + m4] = vec4<Scalar>(x * p.scale);
+      tile_a[k * STRIDE_A + m4] = vec4<Scalar>(x);
     }
   } else {
     for (var i = lane; i < BM * BK / 16u; i += THREADS) {
@@ -63,7 +61,7 @@ fn load_a(m0: u32, k0: u32, k_end: u32, lane: u32) {
       }
       x = transpose(x);
       for (var j = 0u; j < 4u; j++) {
-        tile_a[(k + j) * STRIDE_A + m4] = vec4<Scalar>(x[j] * p.scale);
+        tile_a[(k + j) * STRIDE_A + m4] = vec4<Scalar>(x[j]);
       }
     }
   }
@@ -98,7 +96,7 @@ fn load_b(n0: u32, k0: u32, k_end: u32, lane: u32) {
 
 fn store(m: u32, n4: u32, z: u32, value: vec4f) {
   if (m < p.M && n4 * 4u < p.N) {
-    var x = value / p.scale;
+    var x = value;
     let at = z * p.plane4 + m * p.ldo4 + p.out_column4 + n4;
     if (HAS_BIAS) {
       x += bias[p.out_column4 + n4];

@@ -3,6 +3,7 @@
  * A backward case runs its forward op first, so that saved statistics are the device's own.
  */
 import type { Device, Tensor } from "../../kernels/device.ts";
+import { freeMuon, muon, planMuon } from "../../kernels/muon.ts";
 import { accumulated, type Contents, given, ids, input, output } from "./tensors.ts";
 
 export type Case = {
@@ -291,12 +292,13 @@ function optimizer(): Case[] {
     "globalNorm",
     { tensors: lengths.join("+") },
     { norm: output(1), a: input(1), b: input(63), c: input(1000), d: input(66003) },
-    (d, t) => d.globalNorm({ norm: t.norm!, tensors: [t.a!, t.b!, t.c!, t.d!] }),
+    (d, t) => d.globalNorm({ norm: t.norm!, tensors: [t.a!, t.b!, t.c!, t.d!], scale: 0.5 }),
   );
   const steps = lengths.flatMap(N =>
     [
       { step: 1, clip: 1, weightDecay: 0.1, norm: 4 },
-      { step: 7, clip: 0, weightDecay: 0, norm: 4 },
+      { step: 7, clip: 0, weightDecay: 0, norm: 4, gradScale: 2 ** -4 },
+      { step: 7, clip: 1, weightDecay: 0, norm: 4, gradScale: 2 ** -4 },
       { step: 2000, clip: 1, weightDecay: 0.1, norm: 0.5 },
       { step: 3, clip: 1, weightDecay: 0.1, norm: Number.NaN },
       { step: 3, clip: 0, weightDecay: 0.1, norm: Number.POSITIVE_INFINITY },
@@ -317,6 +319,74 @@ function optimizer(): Case[] {
   return [norm, ...steps];
 }
 
+function muons(): Case[] {
+  const gradient = { norm: 4, clip: 1, gradScale: 0.25, beta: 0.9 };
+  const steps = [1, 66, 1000, 20003].flatMap(N =>
+    [gradient, { ...gradient, clip: 0 }, { ...gradient, norm: Number.NaN }].map(({ norm, ...settings }) => {
+      const contents = {
+        ...{ out: output(N), m: accumulated(N, "m"), grad: input(N) },
+        norm: given(Float32Array.of(norm)),
+      };
+      return of("momentum", { N, norm, ...settings }, contents, (d, t) =>
+        d.momentum({ out: t.out!, m: t.m!, grad: t.grad!, N, norm: t.norm!, ...settings }),
+      );
+    }),
+  );
+  const sums = [1, 66, 20003].flatMap(N =>
+    [1, Number.POSITIVE_INFINITY].flatMap(norm =>
+      (["apart", "a", "b"] as const).map(place => {
+        const contents = {
+          ...{ out: accumulated(N), b: input(N, 1, "b"), a: input(N, 1, "a") },
+          ...{ divisor: given(Float32Array.of(3)), norm: given(Float32Array.of(norm)) },
+        };
+        return of("combine", { N, norm, place }, contents, (d, t) =>
+          d.combine({
+            ...{ out: t.out!, a: place === "a" ? t.out! : t.a!, b: place === "b" ? t.out! : t.b!, N },
+            ...{ alpha: 1.5, beta: -0.25, divisor: place === "a" ? null : t.divisor! },
+            norm: place === "b" && norm === 1 ? null : t.norm!,
+          }),
+        );
+      }),
+    ),
+  );
+  const matrices = [
+    [40, 112],
+    [64, 24],
+    [7, 5],
+  ] as const;
+  const whole = matrices.map(([rows, columns]) => {
+    const N = rows * columns;
+    const contents = {
+      ...{ param: accumulated(N, "param"), grad: input(N), m: accumulated(N, "m") },
+      norm: given(Float32Array.of(4)),
+    };
+    const settings = { lr: 0.02, beta: 0.95, weightDecay: 0.1, clip: 1, gradScale: 0.5 };
+    return of(
+      "muon",
+      { rows, columns },
+      contents,
+      (d, t) => {
+        const space = planMuon(d, [
+          [rows, columns],
+          [70, 66],
+        ]);
+        muon(d, space, {
+          param: t.param!,
+          grad: t.grad!,
+          m: t.m!,
+          norm: t.norm!,
+          rows,
+          columns,
+          ...settings,
+        });
+        freeMuon(d, space);
+      },
+      8,
+    );
+  });
+  return [...steps, ...sums, ...whole];
+}
+
 export const cases: readonly Case[] = [
   ...embedding(),
   ...norms(),
@@ -325,4 +395,5 @@ export const cases: readonly Case[] = [
   ...attentions(),
   ...losses(),
   ...optimizer(),
+  ...muons(),
 ];

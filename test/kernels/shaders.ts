@@ -14,7 +14,7 @@ export function rewriteShaders({ device }: Connection, rewrite: (code: string) =
  * 2 s in place of 20 s for a pipeline. Other kernels as they are.
  */
 export function rolled(code: string): string {
-  if (!code.includes("scale: f32") || !code.includes("plane4: u32")) return code;
+  if (!code.includes("plane4: u32")) return code;
   return code
     .replace(/for \(var (\w+) = ([^;]+); \1 < ([^;p]+);/g, "for (var $1 = $2; $1 < rolled($3);")
     .replace("@compute", "fn rolled(count: u32) -> u32 { return min(count, p.M * 100000u); }\n@compute");
