@@ -30,6 +30,7 @@ import { mergeCounts } from "../tokenizer/training/merge-counts.ts";
 import { trainFromCounts } from "../tokenizer/training/train.ts";
 import { endOfTextId, vocabularySize } from "../tokenizer/vocabulary.ts";
 import type { shardsOptions, tokenizerOptions } from "./corpus-options.ts";
+import { vocabularySource } from "./vocabulary-files.ts";
 
 type TokenizerValues = Values<typeof tokenizerOptions>;
 type ShardsValues = Values<typeof shardsOptions>;
@@ -62,7 +63,8 @@ export function tokenizerPhases(plan: Plan): Phase[] {
     name: "tokenizer-count",
     about: "counting pieces of text",
     stages: ["tokenizer"],
-    settings: counting,
+    settings: { tokenizer: { pattern, unicode, docCap, pieceCap, sample } },
+    reads: "part",
     outputs: ["work/tokenizer-count"],
     place: "workers",
     jobs: () => plan.inputs.length,
@@ -85,7 +87,7 @@ export function tokenizerPhases(plan: Plan): Phase[] {
     name: "tokenizer",
     about: options.use === null ? "training the vocabulary" : `taking over the vocabulary ${options.use}`,
     stages: ["tokenizer"],
-    settings: merging,
+    settings: { tokenizer: { ...merging, ...contents(plan) } },
     outputs: ["tokenizer"],
     place: "workers",
     jobs: () => 1,
@@ -95,7 +97,7 @@ export function tokenizerPhases(plan: Plan): Phase[] {
         result =
           options.use === null
             ? trainTokenizer(plan, options, context)
-            : takeTokenizer(options.use, context.workdir);
+            : takeTokenizer(vocabularySource(plan.base, options.use), context.workdir);
       });
       return {
         stats: [stats],
@@ -105,6 +107,12 @@ export function tokenizerPhases(plan: Plan): Phase[] {
     },
   };
   return options.use === null ? [count, train] : [train];
+}
+
+/** What the files of a ready-made vocabulary contain. */
+function contents({ files }: Plan): Record<string, string> {
+  const mine = files.filter(({ stage }) => stage === "tokenizer");
+  return Object.fromEntries(mine.map(({ path, sha256 }) => [`file ${path}`, sha256]));
 }
 
 type TrainedTokenizer = { readonly files: readonly OutputFile[]; readonly warnings: readonly string[] };
@@ -199,9 +207,10 @@ export function shardsPhases(plan: Plan): Phase[] {
     name: "shards",
     about: "encoding token shards",
     stages: ["shards"],
-    settings: { validation, tokensPerShard },
+    settings: { shards: { validation, tokensPerShard } },
     outputs: ["shards"],
     place: "workers",
+    mostJobs: plan.inputs.length,
     jobs: ({ workdir }) => shardGroups(workdir, tokensPerShard).length,
     async run(job, context): Promise<JobReport> {
       const { workdir } = context;

@@ -16,6 +16,7 @@ import { sourceOptions } from "../pipeline/readers/input.ts";
 import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
 import { catalogue } from "./catalogue.ts";
 import { duration, say } from "./terminal.ts";
+import { vocabularyFiles } from "./vocabulary-files.ts";
 
 export const version: string = (
   JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
@@ -65,14 +66,10 @@ export async function loadPlan(options: PlanOptions): Promise<Plan> {
   const recipe = loadRecipe(options.recipePath, options.sets);
   const workdir = options.workdir !== undefined ? resolve(options.workdir) : resolve(base, recipe.workdir);
   checkLimit(options.limit);
-  const plan = { version, recipe, base, workdir, inputs: [] as Input[] };
-  if (crawlOf(recipe.source)) {
-    await tryStages(plan);
-    return crawlPlan(plan, options.limit);
-  }
-  const inputs = inputsOf(recipe, base, options.recipePath).slice(0, options.limit);
-  await tryStages({ ...plan, inputs });
-  return { ...plan, inputs };
+  const files = [...(await tryStages({ base, recipe })), ...vocabularyFiles(recipe, base)];
+  const plan = { version, recipe, base, workdir, inputs: [] as Input[], files };
+  if (crawlOf(recipe.source)) return crawlPlan(plan, options.limit);
+  return { ...plan, inputs: inputsOf(recipe, base, options.recipePath).slice(0, options.limit) };
 }
 
 /** A plan with the inputs its crawl's host lists, and with the address they come from. */

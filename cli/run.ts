@@ -8,7 +8,7 @@ import { execute, planPath, type RunEvents, readRunState, writePlan } from "../p
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import type { Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
-import { openPool } from "../pipeline/execute/workers.ts";
+import { openWorkers } from "../pipeline/execute/workers.ts";
 import type { StageStats } from "../pipeline/stats.ts";
 import { command } from "./command.ts";
 import { emptyStages, funnelTable } from "./funnel.ts";
@@ -94,7 +94,7 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
   const lock = acquireLock(plan.workdir);
   const progress = openProgress(process.stderr, asJson);
   const stop = new AbortController();
-  const pool = openPool({
+  const executor = openWorkers({
     entry: new URL("./worker.js", import.meta.url),
     planPath: planPath(plan),
     threads,
@@ -103,7 +103,7 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
     if (stop.signal.aborted) process.exit(130);
     progress.say("stopping; the same command goes on from here");
     stop.abort(new Error("stopped"));
-    void pool.stop();
+    void executor.stop();
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
@@ -120,7 +120,7 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
     const stats = await execute({
       plan,
       phases,
-      pool,
+      executor,
       signal: stop.signal,
       on: showing(progress),
       ...(until ? { until: until.last } : {}),
@@ -139,7 +139,7 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
-    await pool.stop();
+    await executor.stop();
     lock.release();
   }
 }
@@ -157,7 +157,7 @@ function removeEarlier(plan: Plan, phases: readonly Phase[], progress: Progress)
 function forgetFrom(plan: Plan, phases: readonly Phase[], first: string): void {
   const start = phases.findIndex(phase => phase.name === first);
   for (const phase of phases.slice(start)) {
-    rmSync(join(plan.workdir, "work", phase.name, "key"), { force: true });
+    rmSync(join(plan.workdir, "work", phase.name, "begun.json"), { force: true });
   }
 }
 

@@ -1,17 +1,15 @@
 /**
  * A worker thread of the local executor: rebuilds the phases from the plan on disk, then runs the jobs it is told.
  */
-import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import { UserError } from "../lib/errors.ts";
 import type { JobProgress } from "../pipeline/execute/phase.ts";
-import type { Plan } from "../pipeline/execute/plan.ts";
-import type { FromWorker, ToWorker } from "../pipeline/execute/workers.ts";
+import { readPlanFile, taskRunner } from "../pipeline/execute/task.ts";
+import { type FromWorker, failureOf, type ToWorker } from "../pipeline/execute/workers.ts";
 import { allPhases } from "./phases.ts";
 
 const port = parentPort!;
-const plan = JSON.parse(readFileSync((workerData as { planPath: string }).planPath, "utf8")) as Plan;
-const phases = new Map(allPhases(plan).map(phase => [phase.name, phase]));
+const plan = readPlanFile((workerData as { planPath: string }).planPath);
+const runTask = taskRunner(plan, allPhases(plan));
 const send = (message: FromWorker) => port.postMessage(message);
 const never = new AbortController().signal;
 
@@ -39,22 +37,13 @@ function gather(): { add(step: JobProgress): void; flush(): void } {
   };
 }
 
-port.on("message", async ({ phase: name, job }: ToWorker) => {
+port.on("message", async (task: ToWorker) => {
   const progress = gather();
   try {
-    const phase = phases.get(name);
-    if (!phase) throw new Error(`the plan has no phase ${name}`);
-    const report = await phase.run(job, {
-      workdir: plan.workdir,
-      memory: plan.recipe.memory,
-      signal: never,
-      progress: progress.add,
-    });
+    const report = await runTask(task, { signal: never, progress: progress.add });
     progress.flush();
     send({ kind: "done", report });
   } catch (error) {
-    const { message, stack } = error as Error;
-    const user = error instanceof UserError;
-    send({ kind: "failed", message, hint: user ? error.hint : null, user, stack: stack ?? "" });
+    send(failureOf(error));
   }
 });

@@ -13,6 +13,15 @@ export class UserError extends Error {
   }
 }
 
+/** A file of ours that is no longer what was written. The engine has the job that wrote it write it again. */
+export class DamagedFile extends UserError {
+  readonly path: string;
+  constructor(path: string, what: string) {
+    super(`${path} is damaged: ${what}`, "Run the same command again: the part that wrote it is redone.");
+    this.path = path;
+  }
+}
+
 /** How a value looks in a message: short, quoted, with its type where that helps. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";

@@ -63,14 +63,46 @@ export function addStats(a: StageStats, b: StageStats): StageStats {
   return sum;
 }
 
+export type StatsSum = { add(list: readonly StageStats[]): void; list(): StageStats[] };
+
+/** A running sum by stage name, in the order in which names first appear. One crawl adds 90,000 lists. */
+export function sumStats(): StatsSum {
+  const sums = new Map<string, StageStats>();
+  return {
+    add(list) {
+      for (const stats of list) {
+        const sum = sums.get(stats.name);
+        if (sum) accumulate(sum, stats);
+        else sums.set(stats.name, addStats(emptyStats(stats.name), stats));
+      }
+    },
+    list: () => [...sums.values()].map(sum => addStats(emptyStats(sum.name), sum)),
+  };
+}
+
+function accumulate(sum: StageStats, more: StageStats): void {
+  sum.in += more.in;
+  sum.out += more.out;
+  sum.failed += more.failed;
+  sum.bytesIn += more.bytesIn;
+  sum.bytesOut += more.bytesOut;
+  sum.cpuSeconds += more.cpuSeconds;
+  sum.wallSeconds += more.wallSeconds;
+  if (more.tokensOut !== undefined) sum.tokensOut = (sum.tokensOut ?? 0) + more.tokensOut;
+  count(sum.dropped, more.dropped);
+  if (more.tagged) count((sum.tagged ??= {}), more.tagged);
+  if (more.notes) count((sum.notes ??= {}), more.notes);
+}
+
+function count(sum: Record<string, number>, more: Record<string, number>): void {
+  for (const reason in more) sum[reason] = (sum[reason] ?? 0) + more[reason]!;
+}
+
 /** Sums lists of stages by name, in the order in which names first appear. */
 export function mergeStats(lists: Iterable<readonly StageStats[]>): StageStats[] {
-  const merged = new Map<string, StageStats>();
-  for (const list of lists) {
-    for (const stats of list)
-      merged.set(stats.name, addStats(merged.get(stats.name) ?? emptyStats(stats.name), stats));
-  }
-  return [...merged.values()];
+  const sum = sumStats();
+  for (const list of lists) sum.add(list);
+  return sum.list();
 }
 
 export function droppedTotal(stats: StageStats): number {

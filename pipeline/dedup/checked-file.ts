@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { createAtomic, type OutputFile } from "../../lib/atomic.ts";
-import { UserError } from "../../lib/errors.ts";
+import { DamagedFile as Damaged } from "../../lib/errors.ts";
 
 /** A run of bytes in the file with its checksum. */
 export type Section = { readonly offset: number; readonly bytes: number; readonly crc: number };
@@ -15,14 +15,7 @@ const magic = "CURATEDD";
 /** CRC of the trailer's text, its length, and the magic. */
 const tailBytes = 4 + 4 + 8;
 
-export class Damaged extends UserError {
-  constructor(path: string, what: string) {
-    super(
-      `${path} is damaged: ${what}`,
-      "It is scratch of an earlier pass: run the same command with --fresh to make it again.",
-    );
-  }
-}
+export { Damaged };
 
 export type CheckedWriter<T> = {
   /** Adds bytes to the current section. */

@@ -32,6 +32,7 @@ export const exactDedup: CorpusStage<typeof options> = {
   options,
   reasons: ["duplicate"],
   measures: [],
+  collected: ({ compare }) => ({ compare }),
   collect: (values, context) =>
     collectKeyed(context, 1, ({ text }, keys) => {
       digestKey(values.compare === "text" ? text : normaliseText(text, "fineweb@0.10"), keys);

@@ -66,6 +66,7 @@ export const minhash: CorpusStage<typeof options> = {
   options,
   reasons: ["duplicate"],
   measures: [],
+  collected: ({ keep: _, verify, ...signing }) => ({ ...signing, shingles: verify !== null }),
   collect(values, context) {
     const signer = signerFor(values);
     const fill = (document: Document, keys: Uint32Array): boolean => {

@@ -2,6 +2,7 @@
  * Turns the recipe's entries into running stages: finds the files they ask for and builds them once. The only place
  * where a stage's wish for a file meets the disk.
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -11,7 +12,7 @@ import type { RecipeStage } from "../recipe.ts";
 import type { RunningStage } from "../run.ts";
 import type { Load } from "../stage.ts";
 import { documentStages } from "../stages.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, StageFile } from "./plan.ts";
 
 /** Reads a file for a stage: relative to `base`, or "package:name/path" from an installed package. Throws UserError. */
 export function loadFrom(base: string): Load {
@@ -45,11 +46,20 @@ function packageFile(path: string): string {
   return found;
 }
 
-export async function buildStages(plan: Plan, stages: readonly RecipeStage[]): Promise<RunningStage[]> {
-  const load = loadFrom(plan.base);
+export async function buildStages(
+  plan: Pick<Plan, "base" | "recipe">,
+  stages: readonly RecipeStage[],
+  read: (file: StageFile) => void = () => {},
+): Promise<RunningStage[]> {
+  const open = loadFrom(plan.base);
   const running: RunningStage[] = [];
   for (const { name, mode, options } of stages) {
     const stage = documentStages.get(name)!;
+    const load: Load = async path => {
+      const bytes = await open(path);
+      read({ stage: name, path, sha256: createHash("sha256").update(bytes).digest("hex") });
+      return bytes;
+    };
     running.push({
       name,
       kind: stage.kind,
@@ -60,10 +70,13 @@ export async function buildStages(plan: Plan, stages: readonly RecipeStage[]): P
   return running;
 }
 
-/** Builds every document stage of a plan once, so that a missing list or a wrong code is found before any work. */
-export async function tryStages(plan: Plan): Promise<void> {
-  await buildStages(
-    plan,
-    plan.recipe.stages.filter(stage => documentStages.has(stage.name)),
-  );
+/**
+ * Builds every document stage of a plan once, so that a missing list or a wrong code is found before any work. Gives
+ * the files they read.
+ */
+export async function tryStages(plan: Pick<Plan, "base" | "recipe">): Promise<StageFile[]> {
+  const files: StageFile[] = [];
+  const stages = plan.recipe.stages.filter(stage => documentStages.has(stage.name));
+  await buildStages(plan, stages, file => files.push(file));
+  return files;
 }

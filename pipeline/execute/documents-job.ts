@@ -48,7 +48,7 @@ export async function runDocuments(
     seed,
     keepRejected,
     measures: new Map(measured),
-    clusters: after !== null,
+    duplicates: segment.duplicates,
   });
   const line = openLine(stages, account, () => performance.now());
   const out = last

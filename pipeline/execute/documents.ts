@@ -8,7 +8,7 @@ import type { OutputFile } from "../../lib/atomic.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
 import { readingSettings } from "../fetch/options.ts";
 import { fetchPhases } from "../fetch/phase.ts";
-import type { RecipeStage } from "../recipe.ts";
+import { inputKeys, type RecipeStage } from "../recipe.ts";
 import { corpusStages, documentStages } from "../stages.ts";
 import { emptyStats } from "../stats.ts";
 import { buildStages } from "./build.ts";
@@ -23,6 +23,8 @@ export type Segment = {
   readonly after: RecipeStage | null;
   readonly before: RecipeStage | null;
   readonly last: boolean;
+  /** Folder for the clusters of `after`: a folder of its own where several stages remove duplicates. */
+  readonly duplicates: string | null;
 };
 
 function segments(plan: Plan): Segment[] {
@@ -36,7 +38,12 @@ function segments(plan: Plan): Segment[] {
       list.push({ stages: [], after: stage, before: null });
     } else if (documentStages.has(stage.name)) last.stages.push(stage);
   }
-  return list.map((segment, i) => ({ ...segment, index: i + 1, last: i === list.length - 1 }));
+  return list.map((segment, i) => ({
+    ...segment,
+    index: i + 1,
+    last: i === list.length - 1,
+    duplicates: segment.after && (list.length > 2 ? `duplicates/${segment.after.name}` : "duplicates"),
+  }));
 }
 
 /** Folder of a corpus stage in the workdir. */
@@ -51,7 +58,7 @@ export function documentPhases(plan: Plan): Phase[] {
 }
 
 function documentsPhase(plan: Plan, segment: Segment): Phase {
-  const { stages, after, before, index, last } = segment;
+  const { stages, after, before, index, last, duplicates } = segment;
   const name = `documents-${index}`;
   const first = index === 1;
   const owned = [
@@ -66,17 +73,20 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
       ? "reading and filtering"
       : `removing duplicates${stages.length > 0 ? `, ${stages.map(s => s.name).join(", ")}` : ""}`,
     stages: owned,
+    reads: first ? "input" : "all",
     settings: {
-      stages: stages.map(({ name, mode, options }) => ({ name, mode, options })),
-      apply: after && { name: after.name, options: after.options },
-      collect: before && { name: before.name, options: before.options },
-      source: first ? readingSettings(plan.recipe.source) : null,
-      keepRejected: plan.recipe.keepRejected,
+      ...(first ? { source: readingOf(plan) } : {}),
+      ...(after ? { [after.name]: after.options } : {}),
+      ...Object.fromEntries(stages.map(stage => [stage.name, stageSettings(plan, stage)])),
+      ...(before ? { [before.name]: collectedOf(before) } : {}),
+      order: owned,
+      last,
     },
+    local: { keepRejected: plan.recipe.keepRejected, duplicates },
     outputs: [
       ...["work", "decisions", "errors"].map(folder => `${folder}/${name}`),
       ...owned.flatMap(stage => [`measures/${stage}`, `rejected/${stage}`]),
-      ...(after ? ["duplicates"] : []),
+      ...(duplicates ? [duplicates] : []),
       ...(before ? [`work/${before.name}/collected`] : []),
       ...(last ? ["documents"] : []),
     ],
@@ -90,6 +100,33 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
   };
 }
 
+/** A stage's mode and options, and what the files it reads contain. */
+function stageSettings(plan: Plan, { name, mode, options }: RecipeStage): Record<string, unknown> {
+  const files = plan.files.filter(file => file.stage === name);
+  return {
+    ...(mode === "drop" ? {} : { mode }),
+    ...options,
+    ...Object.fromEntries(files.map(({ path, sha256 }) => [`file ${path}`, sha256])),
+  };
+}
+
+function collectedOf({ name, options }: RecipeStage): unknown {
+  const stage = corpusStages.get(name) as CorpusStage;
+  return stage.collected?.(options) ?? options;
+}
+
+/** How inputs are read. Which ones are read the list of inputs says. */
+function readingOf(plan: Plan): Record<string, unknown> {
+  const { files: _, ...source } = readingSettings(plan.recipe.source);
+  const kind = (value: unknown) => (Array.isArray(value) && value.length > 0 ? "files" : value);
+  return Object.fromEntries(
+    Object.entries(source).map(([key, value]) => [
+      key,
+      (inputKeys as readonly string[]).includes(key) ? kind(value) : value,
+    ]),
+  );
+}
+
 /** The rounds between two passes. */
 function roundPhases(plan: Plan, entry: RecipeStage): Phase[] {
   const stage = corpusStages.get(entry.name) as CorpusStage;
@@ -97,7 +134,7 @@ function roundPhases(plan: Plan, entry: RecipeStage): Phase[] {
     name: `${entry.name}-${round.name}`,
     about: `${entry.name}: ${round.name}`,
     stages: [entry.name],
-    settings: { stage: entry.name, options: entry.options, round: round.name },
+    settings: { [entry.name]: entry.options },
     outputs: [`work/${entry.name}/${round.name}`],
     place: "workers" as const,
     jobs: () => round.jobs,

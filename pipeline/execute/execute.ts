@@ -1,17 +1,23 @@
 /**
  * Runs a plan's phases in order, or goes on where an earlier run stopped. Knows phases and jobs, not what they do.
- * A job is done when its report exists and its files are whole; a phase whose key changed is redone, and so is
- * everything after it. All state is in the workdir.
+ * A job is done when its report exists and its files are whole. A phase whose key changed is redone, and so is what
+ * depends on it; where only the list of inputs changed, the jobs of the inputs that stayed are kept. A file found
+ * damaged, at the start or when a later job reads it, costs the job that wrote it. All state is in the workdir.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
-import { UserError } from "../../lib/errors.ts";
-import { mergeStats, type StageStats } from "../stats.ts";
+import { DamagedFile, UserError } from "../../lib/errors.ts";
+import { type StageStats, sumStats } from "../stats.ts";
+import type { Executor, JobFailure } from "./executor.ts";
 import type { JobProgress, JobReport, Phase } from "./phase.ts";
-import { type Plan, phaseKeys } from "./plan.ts";
-import { forgetReport, readKey, readReport, resetPhase, sweepTemporary, writeReport } from "./reports.ts";
-import type { Pool } from "./workers.ts";
+import { type PhaseKeys, type Plan, planKeys } from "./plan.ts";
+import { begin, tellChanges } from "./prepare.ts";
+import { forgetReport, readKey, readReport, reportedJobs, sweepTemporary } from "./reports.ts";
+import { type RunState, readRunState, writeRunState } from "./state.ts";
+import { taskRunner } from "./task.ts";
+
+export { type RunState, readRunState } from "./state.ts";
 
 export type RunEvents = {
   /** A phase begins: how many jobs it has and how many of them are done already. */
@@ -23,55 +29,27 @@ export type RunEvents = {
   say(line: string): void;
 };
 
-export type RunState = {
-  readonly state: "running" | "done" | "failed" | "stopped";
-  readonly version: string;
-  readonly node: string;
-  readonly name: string;
-  readonly phases: Record<
-    string,
-    {
-      key: string;
-      state: "waiting" | "running" | "done" | "failed";
-      jobs?: number;
-      started?: string;
-      finished?: string;
-    }
-  >;
-};
-
 export type ExecuteOptions = {
   readonly plan: Plan;
   readonly phases: readonly Phase[];
-  readonly pool: Pool;
+  readonly executor: Executor;
   readonly signal: AbortSignal;
   readonly on: RunEvents;
   /** Stop after this phase. */
   readonly until?: string;
 };
 
-export function readRunState(workdir: string): RunState | null {
-  try {
-    return JSON.parse(readFileSync(join(workdir, "run.json"), "utf8")) as RunState;
-  } catch {
-    return null;
-  }
-}
+/** How often one file may be found damaged before the run gives up: a disk that corrupts what it is given. */
+const repairs = 3;
 
 /** Statistics of every stage, in recipe order, written to stats.json as phases end. */
-export async function execute({
-  plan,
-  phases,
-  pool,
-  signal,
-  on,
-  until,
-}: ExecuteOptions): Promise<StageStats[]> {
+export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
+  const { plan, phases, signal, on, until } = options;
   const { workdir } = plan;
-  const keys = phaseKeys(plan, phases);
+  const keys = planKeys(plan, phases);
   const earlier = readRunState(workdir);
-  const thorough = earlier !== null && earlier.state !== "done";
-  if (thorough && sweepTemporary(workdir) > 0)
+  const changed = tellChanges(plan, phases, keys, on.say);
+  if (earlier && earlier.state !== "done" && !options.executor.busy?.() && sweepTemporary(workdir) > 0)
     on.say("removed the unfinished files of a run that was cut off");
   const state: RunState = {
     state: "running",
@@ -81,131 +59,164 @@ export async function execute({
     phases: Object.fromEntries(
       phases.map((phase, i) => [
         phase.name,
-        { ...earlier?.phases[phase.name], key: keys[i]!, state: "waiting" as const },
+        { ...earlier?.phases[phase.name], key: keys[i]!.whole, state: "waiting" as const },
       ]),
     ),
   };
-  const save = (change: Partial<RunState> = {}) =>
-    writeAtomic(join(workdir, "run.json"), `${JSON.stringify({ ...state, ...change }, null, 2)}\n`);
-  const collected: StageStats[][] = [];
-  let redoing = false;
+  const save = (change: Partial<RunState> = {}) => writeRunState(workdir, { ...state, ...change });
+  const collected: (readonly StageStats[])[] = phases.map(() => []);
+  const unchecked = new Set(earlier && (changed || earlier.state !== "done") ? phases : []);
+  const damages = new Map<string, number>();
+  const runTask = taskRunner(plan, phases);
   save();
   try {
-    for (const [i, phase] of phases.entries()) {
+    for (let i = 0; i < phases.length; i++) {
+      const phase = phases[i]!;
       const entry = state.phases[phase.name]!;
-      const key = readKey(workdir, phase.name);
-      if (key !== keys[i]) {
-        if (key !== null && !redoing)
-          on.say(
-            `the recipe or its inputs changed: redoing ${phase.name} (${phase.about}) and what comes after it`,
-          );
-        if (key !== null) redoing = true;
-        resetPhase(workdir, phase, keys[i]!);
+      begin(plan, phases, i, keys[i]!, on.say);
+      const found = await look(options, phase, keys[i]!, unchecked.delete(phase));
+      on.phase(phase, found.jobs, found.jobs - found.pending.length);
+      if (found.pending.length > 0) {
+        if (found.pending.length === found.jobs || !entry.started) entry.started = new Date().toISOString();
+        Object.assign(entry, { jobs: found.jobs, state: "running" });
+        save();
+        const failures = await runJobs(options, phase, found, runTask);
+        if (failures.length > 0) {
+          const writer = damagedWriter(plan, phases.slice(0, i + 1), failures, damages, on.say);
+          if (writer === null) throw failed(phase, failures);
+          entry.state = "waiting";
+          i = writer - 1;
+          continue;
+        }
+        entry.finished = new Date().toISOString();
       }
-      const reports = await runPhase(
-        phase,
-        { workdir, memory: plan.recipe.memory },
-        pool,
-        thorough,
-        signal,
-        on,
-        (jobs, fresh) => {
-          entry.jobs = jobs;
-          entry.state = "running";
-          if (fresh || !entry.started) entry.started = new Date().toISOString();
-          save();
-        },
-      );
-      const stats = mergeStats(reports.map(report => report.stats));
-      collected.push(stats);
-      if (entry.state === "running" || !entry.finished) entry.finished = new Date().toISOString();
+      collected[i] = found.stats.list();
+      on.end(phase, collected[i]!, found.pending.length > 0);
       entry.state = "done";
-      writeAtomic(
-        join(workdir, "stats.json"),
-        `${JSON.stringify({ stages: inOrder(plan, mergeStats(collected)) }, null, 2)}\n`,
-      );
+      entry.finished ??= new Date().toISOString();
+      writeStats(plan, collected);
       save();
       if (phase.name !== until) continue;
-      const rest = phases.slice(i + 1).map((later, j) => earlierReports(workdir, later, keys[i + 1 + j]!));
-      collected.push(...rest.map(reports => mergeStats(reports.map(report => report.stats))));
+      for (let later = i + 1; later < phases.length; later++)
+        collected[later] = earlierStats(workdir, phases[later]!, keys[later]!);
       break;
     }
-    const merged = inOrder(plan, mergeStats(collected));
-    writeAtomic(join(workdir, "stats.json"), `${JSON.stringify({ stages: merged }, null, 2)}\n`);
+    const stats = writeStats(plan, collected);
     save({ state: until && phases[phases.length - 1]!.name !== until ? "stopped" : "done" });
-    return merged;
+    return stats;
   } catch (error) {
-    if (existsSync(workdir)) save({ state: signal.aborted ? "stopped" : "failed" });
+    try {
+      if (existsSync(workdir)) save({ state: signal.aborted ? "stopped" : "failed" });
+    } catch {
+      // A full disk or a folder taken away: what went wrong first is what the user must hear.
+    }
     throw error;
   }
 }
 
-/** What a phase that is not run now left from an earlier run of the same recipe. */
-function earlierReports(workdir: string, phase: Phase, key: string): JobReport[] {
-  if (readKey(workdir, phase.name) !== key) return [];
-  const reports: JobReport[] = [];
-  for (let job = 0; ; job++) {
-    const found = readReport(workdir, phase.name, job, false);
-    if (found.state !== "done") return reports;
-    reports.push(found.report);
-  }
-}
+type Found = {
+  readonly jobs: number;
+  readonly pending: readonly number[];
+  /** Of the jobs that are done; those of the others are added as they end. */
+  readonly stats: ReturnType<typeof sumStats>;
+};
 
-async function runPhase(
+/** Which jobs of a phase are done, by their reports. `thorough` compares checksums, else sizes. */
+async function look(
+  { plan, on }: ExecuteOptions,
   phase: Phase,
-  context: { readonly workdir: string; readonly memory: number },
-  pool: Pool,
+  keys: PhaseKeys,
   thorough: boolean,
-  signal: AbortSignal,
-  on: RunEvents,
-  started: (jobs: number, fresh: boolean) => void,
-): Promise<JobReport[]> {
-  const { workdir } = context;
-  const jobs = await phase.jobs(context);
-  const reports = new Map<number, JobReport>();
+): Promise<Found> {
+  const { workdir } = plan;
+  const jobs = await phase.jobs({ workdir, memory: plan.recipe.memory });
   const pending: number[] = [];
+  const stats = sumStats();
   for (let job = 0; job < jobs; job++) {
     const found = readReport(workdir, phase.name, job, thorough);
     if (found.state === "damaged") {
       on.say(`${found.path} is damaged or missing: redoing job ${job} of ${phase.name}`);
       forgetReport(workdir, phase.name, job);
     }
-    if (found.state === "done") reports.set(job, found.report);
+    if (found.state === "done" && found.report.key === keys.job(job)) stats.add(found.report.stats);
     else pending.push(job);
   }
-  on.phase(phase, jobs, reports.size);
-  if (pending.length > 0) started(jobs, reports.size === 0);
+  return { jobs, pending, stats };
+}
+
+async function runJobs(
+  { plan, executor, signal, on }: ExecuteOptions,
+  phase: Phase,
+  { pending, stats }: Found,
+  runTask: ReturnType<typeof taskRunner>,
+): Promise<readonly JobFailure[]> {
+  const progress = (step: JobProgress) => on.progress(phase, step);
   const done = (job: number, report: JobReport) => {
-    writeReport(workdir, phase.name, job, report);
-    reports.set(job, report);
+    stats.add(report.stats);
     on.job(phase, job, report);
     for (const warning of report.warnings ?? []) on.say(warning);
   };
-  if (phase.place === "main") {
-    for (const job of pending) {
-      const report = await phase.run(job, {
-        ...context,
-        signal,
-        progress: progress => on.progress(phase, progress),
-      });
-      signal.throwIfAborted();
+  if (phase.place === "workers" || executor.takesMain?.(phase))
+    return executor.run(phase, pending, { progress, done });
+  for (const job of pending) {
+    try {
+      const report = await runTask({ phase: phase.name, job }, { signal, progress });
       done(job, report);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!existsSync(plan.workdir)) throw error;
+      return [{ job, error: error as Error }];
     }
-  } else if (pending.length > 0) {
-    const failures = await pool.run(phase.name, pending, {
-      progress: progress => on.progress(phase, progress),
-      done,
-    });
-    if (failures.length > 0) throw failed(phase, failures);
   }
-  const ordered = Array.from({ length: jobs }, (_, job) => reports.get(job)!);
-  on.end(phase, mergeStats(ordered.map(report => report.stats)), pending.length > 0);
-  return ordered;
+  return [];
 }
 
-function failed(phase: Phase, failures: readonly { readonly job: number; readonly error: Error }[]): Error {
-  const { job, error } = failures[0]!;
-  if (error instanceof UserError) return error;
+/**
+ * When jobs failed because a file they read is damaged: forgets the report of the job that wrote it and gives that
+ * job's phase, to go on from there. A job that failed for no reason of its own may have read one too, so then every
+ * file written so far is compared with its checksum.
+ */
+function damagedWriter(
+  { workdir }: Plan,
+  phases: readonly Phase[],
+  failures: readonly JobFailure[],
+  damages: Map<string, number>,
+  say: (line: string) => void,
+): number | null {
+  const named = failures.flatMap(({ error }) => (error instanceof DamagedFile ? [error.path] : []));
+  if (named.length === 0 && failures.every(({ error }) => error instanceof UserError || isFault(error)))
+    return null;
+  const wanted = new Set(named.map(path => relative(workdir, path)));
+  let first: number | null = null;
+  for (const [i, phase] of phases.entries()) {
+    for (const job of reportedJobs(workdir, phase.name)) {
+      const found = readReport(workdir, phase.name, job, wanted.size === 0);
+      const path =
+        found.state === "damaged"
+          ? relative(workdir, found.path)
+          : found.state === "done"
+            ? found.report.outputs.find(file => wanted.has(file.path))?.path
+            : undefined;
+      if (path === undefined) continue;
+      damages.set(path, (damages.get(path) ?? 0) + 1);
+      if (damages.get(path)! > repairs) return null;
+      say(`${join(workdir, path)} is damaged or missing: redoing job ${job} of ${phase.name}`);
+      forgetReport(workdir, phase.name, job);
+      first ??= i;
+    }
+  }
+  return first;
+}
+
+/** The machine's fault (disk full, no permission), not a file's. */
+const isFault = (error: Error): boolean =>
+  ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EMFILE", "ENFILE"].includes(
+    (error as NodeJS.ErrnoException).code ?? "",
+  );
+
+function failed(phase: Phase, failures: readonly JobFailure[]): Error {
+  const { job, error } = failures.find(failure => failure.error instanceof UserError) ?? failures[0]!;
+  if (error instanceof UserError || isFault(error)) return error;
   const others =
     failures.length > 1 ? ` (and ${failures.length - 1} other job${failures.length > 2 ? "s" : ""})` : "";
   const wrapped = new Error(`job ${job} of ${phase.name} failed${others}: ${error.message}`);
@@ -213,10 +224,26 @@ function failed(phase: Phase, failures: readonly { readonly job: number; readonl
   return wrapped;
 }
 
+/** What a phase that is not run now left from an earlier run of the same recipe. */
+function earlierStats(workdir: string, phase: Phase, keys: PhaseKeys): StageStats[] {
+  const stats = sumStats();
+  if (readKey(workdir, phase.name) === keys.key) {
+    for (const job of reportedJobs(workdir, phase.name)) {
+      const found = readReport(workdir, phase.name, job, false);
+      if (found.state === "done" && found.report.key === keys.job(job)) stats.add(found.report.stats);
+    }
+  }
+  return stats.list();
+}
+
 /** Stages as the recipe orders them, `read` first. */
-function inOrder(plan: Plan, stats: readonly StageStats[]): StageStats[] {
-  const order = ["read", ...plan.recipe.stages.map(stage => stage.name)];
-  return [...stats].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+function writeStats({ workdir, recipe }: Plan, collected: readonly (readonly StageStats[])[]): StageStats[] {
+  const sum = sumStats();
+  for (const stats of collected) sum.add(stats);
+  const order = ["read", ...recipe.stages.map(stage => stage.name)];
+  const stages = sum.list().sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  writeAtomic(join(workdir, "stats.json"), `${JSON.stringify({ stages }, null, 2)}\n`);
+  return stages;
 }
 
 /** Where the plan lies for other threads, processes and machines to read. */

@@ -13,6 +13,8 @@ export type JobReport = {
   readonly outputs: readonly OutputFile[];
   /** Said to the user at the end of the phase. */
   readonly warnings?: readonly string[];
+  /** What the job depended on, set when the report is written. */
+  readonly key?: string;
 };
 
 export type PhaseContext = {
@@ -46,12 +48,18 @@ export type Phase = {
   readonly stages: readonly string[];
   /** Everything its output depends on besides the phases before it; hashed into its key. */
   readonly settings: unknown;
+  /** As `settings`, for what changes only files that no later phase reads. */
+  readonly local?: unknown;
+  /** What one job reads: an input, the files of the same job of the phase before, or (the default) anything before. */
+  readonly reads?: "input" | "part" | "all";
   /** Files and folders, relative to the workdir, that belong to it alone; removed when it has to be redone. */
   readonly outputs: readonly string[];
-  /** `main` for a single long job that brings its own threads. */
+  /** `main` for a single long job that brings its own threads and resumes by itself. */
   readonly place: "workers" | "main";
   /** What the progress line counts; "jobs" where a job has no smaller unit. */
   readonly total?: { readonly bytes?: number; readonly documents?: number; readonly units?: number };
+  /** At most so many jobs, where `jobs` depends on what earlier phases write. */
+  readonly mostJobs?: number;
   jobs(context: PhaseContext): number | Promise<number>;
   run(job: number, context: JobContext): Promise<JobReport>;
 };

@@ -1,32 +1,60 @@
 /**
- * What is done, as files: `work/<phase>/key` says for which recipe the phase's files were made, and
- * `work/<phase>/jobs/00007.json` that a job is done, with its statistics and the checksums of what it wrote.
- * Resume looks at nothing else.
+ * What is done, as files: `work/<phase>/begun.json` says for which plan the phase's files were made, and
+ * `work/<phase>/jobs/00007.json` that a job is done, with its statistics and the checksums of what it wrote. Resume
+ * looks at nothing else. Reports are read one at a time and not kept: a crawl has 90,000 of them a phase.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sha256File, writeAtomic } from "../../lib/atomic.ts";
 import type { JobReport, Phase } from "./phase.ts";
 
-const phaseDir = (workdir: string, phase: string) => join(workdir, "work", phase);
-const jobPath = (workdir: string, phase: string, job: number) =>
-  join(phaseDir(workdir, phase), "jobs", `${String(job).padStart(5, "0")}.json`);
+/** What a phase was begun for, so that a later run can say what has changed. */
+export type Begun = {
+  readonly key: string;
+  readonly version: string;
+  readonly seed: number;
+  /** Hash of the list of inputs. */
+  readonly inputs: string;
+  readonly settings: unknown;
+  readonly local: unknown;
+  readonly outputs: readonly string[];
+  readonly place: Phase["place"];
+};
 
-export function readKey(workdir: string, phase: string): string | null {
+const phaseDir = (workdir: string, phase: string) => join(workdir, "work", phase);
+const begunPath = (workdir: string, phase: string) => join(phaseDir(workdir, phase), "begun.json");
+const jobsDir = (workdir: string, phase: string) => join(phaseDir(workdir, phase), "jobs");
+const jobPath = (workdir: string, phase: string, job: number) =>
+  join(jobsDir(workdir, phase), `${String(job).padStart(5, "0")}.json`);
+
+export function readBegun(workdir: string, phase: string): Begun | null {
   try {
-    return readFileSync(join(phaseDir(workdir, phase), "key"), "utf8");
+    return JSON.parse(readFileSync(begunPath(workdir, phase), "utf8")) as Begun;
   } catch {
     return null;
   }
 }
 
-/** Removes all that the phase wrote and starts it anew under `key`. */
-export function resetPhase(workdir: string, phase: Phase, key: string): void {
-  rmSync(join(phaseDir(workdir, phase.name), "key"), { force: true });
-  for (const output of phase.outputs) rmSync(join(workdir, output), { recursive: true, force: true });
-  rmSync(phaseDir(workdir, phase.name), { recursive: true, force: true });
-  mkdirSync(join(phaseDir(workdir, phase.name), "jobs"), { recursive: true });
-  writeAtomic(join(phaseDir(workdir, phase.name), "key"), key);
+export const readKey = (workdir: string, phase: string): string | null =>
+  readBegun(workdir, phase)?.key ?? null;
+
+export function writeBegun(workdir: string, phase: string, begun: Begun): void {
+  mkdirSync(jobsDir(workdir, phase), { recursive: true });
+  writeAtomic(begunPath(workdir, phase), `${JSON.stringify(begun)}\n`);
+}
+
+/** Every phase that has been begun in a workdir, of whatever recipe. */
+export function begunPhases(workdir: string): string[] {
+  const work = join(workdir, "work");
+  if (!existsSync(work)) return [];
+  return readdirSync(work).filter(name => existsSync(begunPath(workdir, name)));
+}
+
+/** Removes all that a phase wrote and its reports. */
+export function removePhase(workdir: string, phase: string, outputs: readonly string[]): void {
+  rmSync(begunPath(workdir, phase), { force: true });
+  for (const output of outputs) rmSync(join(workdir, output), { recursive: true, force: true });
+  rmSync(phaseDir(workdir, phase), { recursive: true, force: true });
 }
 
 export function writeReport(workdir: string, phase: string, job: number, report: JobReport): void {
@@ -56,6 +84,16 @@ export function readReport(workdir: string, phase: string, job: number, thorough
   return { state: "done", report };
 }
 
+/** Numbers of the jobs that have a report, ascending. */
+export function reportedJobs(workdir: string, phase: string): number[] {
+  const dir = jobsDir(workdir, phase);
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir)
+    .filter(name => /^\d+\.json$/.test(name))
+    .map(name => Number.parseInt(name, 10))
+    .sort((a, b) => a - b);
+}
+
 export function forgetReport(workdir: string, phase: string, job: number): void {
   rmSync(jobPath(workdir, phase, job), { force: true });
 }
@@ -68,4 +106,26 @@ export function sweepTemporary(workdir: string): number {
   );
   for (const name of left) rmSync(join(workdir, name), { recursive: true, force: true });
   return left.length;
+}
+
+/**
+ * Removes from a phase's folders every file that no report names: what jobs for other inputs left when they were cut
+ * off. `others` are the outputs of the other phases, which may lie inside these folders.
+ */
+export function sweepUnreported(workdir: string, phase: Phase, others: readonly string[]): void {
+  const named = new Set<string>();
+  for (const job of reportedJobs(workdir, phase.name)) {
+    const found = readReport(workdir, phase.name, job, false);
+    if (found.state === "done") for (const { path } of found.report.outputs) named.add(path);
+  }
+  const kept = [...others, `work/${phase.name}/begun.json`, `work/${phase.name}/jobs`];
+  for (const output of phase.outputs) {
+    const root = join(workdir, output);
+    if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) continue;
+    for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name).slice(workdir.length + 1);
+      const foreign = kept.some(other => path === other || path.startsWith(`${other}/`));
+      if (entry.isFile() && !foreign && !named.has(path)) rmSync(join(workdir, path), { force: true });
+    }
+  }
 }

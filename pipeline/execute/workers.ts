@@ -4,10 +4,12 @@
  * in which jobs end does not matter. Messages cost under 1 % at this grain.
  */
 import { Worker } from "node:worker_threads";
-import { UserError } from "../../lib/errors.ts";
+import { DamagedFile, UserError } from "../../lib/errors.ts";
+import type { Executor, JobFailure } from "./executor.ts";
 import type { JobProgress, JobReport } from "./phase.ts";
+import type { Task } from "./task.ts";
 
-export type ToWorker = { readonly phase: string; readonly job: number };
+export type ToWorker = Task;
 export type FromWorker =
   | { readonly kind: "progress"; readonly progress: JobProgress }
   | { readonly kind: "done"; readonly report: JobReport }
@@ -17,26 +19,18 @@ export type FromWorker =
       readonly hint: string | null;
       readonly user: boolean;
       readonly stack: string;
+      /** Of the system: ENOSPC, EACCES. */
+      readonly code: string | null;
+      /** The file that was found damaged. */
+      readonly damaged: string | null;
+      readonly path: string | null;
     };
 
-export type JobFailure = { readonly job: number; readonly error: Error };
-
-export type Pool = {
-  /** Runs the jobs, calling back as each ends; gives the failures. Rejects only when stopped. */
-  run(
-    phase: string,
-    jobs: readonly number[],
-    on: { progress(p: JobProgress): void; done(job: number, report: JobReport): void },
-  ): Promise<JobFailure[]>;
-  /** Ends all threads at once; what they were writing stays under temporary names. */
-  stop(): Promise<void>;
-};
-
-export function openPool(options: {
+export function openWorkers(options: {
   readonly entry: URL;
   readonly planPath: string;
   readonly threads: number;
-}): Pool {
+}): Executor {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   let stopped = false;
@@ -79,11 +73,12 @@ export function openPool(options: {
   return {
     async run(phase, jobs, on) {
       const failures: JobFailure[] = [];
-      const queue = [...jobs];
+      let next = 0;
       const lane = async () => {
-        for (let job = queue.shift(); job !== undefined && !stopped; job = queue.shift()) {
+        while (next < jobs.length && !stopped) {
+          const job = jobs[next++]!;
           try {
-            on.done(job, await runJob(phase, job, on.progress));
+            on.done(job, await runJob(phase.name, job, on.progress));
           } catch (error) {
             failures.push({ job, error: error as Error });
           }
@@ -100,6 +95,26 @@ export function openPool(options: {
   };
 }
 
-function errorOf({ message, hint, user, stack }: Extract<FromWorker, { kind: "failed" }>): Error {
-  return user ? new UserError(message, hint) : Object.assign(new Error(message), { stack });
+/** The error that `failureOf` was given, on the other side. */
+export function errorOf(failure: Extract<FromWorker, { kind: "failed" }>): Error {
+  const { message, hint, user, stack, code, damaged, path } = failure;
+  if (damaged !== null) return new DamagedFile(damaged, message.replace(`${damaged} is damaged: `, ""));
+  if (user) return new UserError(message, hint);
+  return Object.assign(new Error(message), { stack, ...(code ? { code } : {}), ...(path ? { path } : {}) });
+}
+
+/** What a thread says of an error, so that `errorOf` makes the same of it on the other side. */
+export function failureOf(error: unknown): FromWorker {
+  const { message, stack, code, path } = error as NodeJS.ErrnoException;
+  const user = error instanceof UserError;
+  return {
+    kind: "failed",
+    message,
+    hint: user ? error.hint : null,
+    user,
+    stack: stack ?? "",
+    code: code ?? null,
+    damaged: error instanceof DamagedFile ? error.path : null,
+    path: path ?? null,
+  };
 }

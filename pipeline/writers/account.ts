@@ -61,16 +61,18 @@ export function openAccount(options: {
   readonly keepRejected: { readonly sample: number; readonly minPerReason: number };
   /** Names of the measures of each stage that has any. */
   readonly measures: ReadonlyMap<string, readonly string[]>;
-  readonly clusters: boolean;
+  /** Folder for the clusters, relative to the workdir; null where the phase has none. */
+  readonly duplicates: string | null;
 }): Account {
   const { workdir, part, seed, keepRejected } = options;
   const decisions = createTable(
     join(workdir, "decisions", options.phase, `${part}.parquet`),
     decisionsSchema,
   );
-  const duplicates = options.clusters
-    ? createTable(join(workdir, "duplicates", `${part}.parquet`), duplicatesSchema)
-    : null;
+  const duplicates =
+    options.duplicates === null
+      ? null
+      : createTable(join(workdir, options.duplicates, `${part}.parquet`), duplicatesSchema);
   const measureTables = new Map<string, TableWriter>();
   for (const [stage, names] of options.measures) {
     const schema: Schema = {

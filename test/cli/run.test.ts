@@ -207,7 +207,10 @@ test("a changed value redoes what depends on it, and says what", async () => {
   const again = await curate(["run", "--set", "pii.email=false"], { cwd: dir });
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /✓ documents-1: already done/);
-  assert.match(again.stderr, /the recipe or its inputs changed: redoing documents-2/);
+  assert.match(
+    again.stderr,
+    /changed since the last run: pii\.email: true → false\. Redoing documents-2; keeping documents-1, /,
+  );
 });
 
 test("stats, what-if, inspect, explain, check and report answer about a run", async () => {

@@ -7,10 +7,11 @@ import { test } from "node:test";
 import { writeAtomic } from "../../../lib/atomic.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { execute, type RunEvents, readRunState } from "../../../pipeline/execute/execute.ts";
+import type { Executor } from "../../../pipeline/execute/executor.ts";
 import { acquireLock } from "../../../pipeline/execute/lock.ts";
 import { type Phase, partName } from "../../../pipeline/execute/phase.ts";
 import { type Plan, phaseKeys } from "../../../pipeline/execute/plan.ts";
-import type { Pool } from "../../../pipeline/execute/workers.ts";
+import { taskRunner } from "../../../pipeline/execute/task.ts";
 import type { Recipe } from "../../../pipeline/recipe.ts";
 import { emptyStats } from "../../../pipeline/stats.ts";
 
@@ -28,7 +29,7 @@ function planIn(dir: string): Plan {
     keepRejected: { sample: 0, minPerReason: 1 },
     stages: [],
   } as unknown as Recipe;
-  return { version: "1", recipe, base: dir, workdir: dir, inputs: [] };
+  return { version: "1", recipe, base: dir, workdir: dir, inputs: [], files: [] };
 }
 
 type Log = { ran: string[]; said: string[] };
@@ -64,23 +65,16 @@ function phase(
   };
 }
 
-/** A pool that runs jobs here, in order. */
-function inline(phases: readonly Phase[], dir: string): Pool {
+/** Runs jobs here, in order. */
+function inline(plan: Plan, phases: readonly Phase[]): Executor {
+  const runTask = taskRunner(plan, phases);
   return {
-    async run(name, jobs, on) {
+    async run(phase, jobs, on) {
       const failures = [];
       for (const job of jobs) {
         try {
-          const run = phases.find(p => p.name === name)!.run;
-          on.done(
-            job,
-            await run(job, {
-              workdir: dir,
-              memory: 1e9,
-              signal: new AbortController().signal,
-              progress: on.progress,
-            }),
-          );
+          const hooks = { signal: new AbortController().signal, progress: on.progress };
+          on.done(job, await runTask({ phase: phase.name, job }, hooks));
         } catch (error) {
           failures.push({ job, error: error as Error });
         }
@@ -95,11 +89,11 @@ function events(log: Log): RunEvents {
   return { phase() {}, progress() {}, job() {}, end() {}, say: line => log.said.push(line) };
 }
 
-async function go(dir: string, log: Log, phases: readonly Phase[], until?: string) {
+async function go(dir: string, log: Log, phases: readonly Phase[], until?: string, plan = planIn(dir)) {
   const options = {
-    plan: planIn(dir),
+    plan,
     phases,
-    pool: inline(phases, dir),
+    executor: inline(plan, phases),
     signal: new AbortController().signal,
     on: events(log),
   };
@@ -161,13 +155,11 @@ test("a damaged or missing file is noticed by its checksum, named, and only its 
 
 test("a changed setting redoes its phase and every later one, and says so", async () => {
   const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
-  await go(dir, log, [phase("a", log), phase("b", log), phase("c", log)]);
+  await go(dir, log, [phase("a", log), phase("b", log, { b: 1 }), phase("c", log)]);
   log.ran.length = 0;
-  await go(dir, log, [phase("a", log), phase("b", log, 2), phase("c", log)]);
+  await go(dir, log, [phase("a", log), phase("b", log, { b: 2 }), phase("c", log)]);
   assert.deepEqual(log.ran, ["b 0", "b 1", "b 2", "c 0", "c 1", "c 2"]);
-  assert.deepEqual(log.said, [
-    "the recipe or its inputs changed: redoing b (about b) and what comes after it",
-  ]);
+  assert.deepEqual(log.said, ["changed since the last run: b: 1 → 2. Redoing b, c; keeping a"]);
 });
 
 test("--until stops after a phase and the next run goes on", async () => {

@@ -34,7 +34,7 @@ async function planOf(server: Host, dir: string, values: Partial<CrawlSource> = 
   const at = { version: "0.0.0", base: dir, workdir: join(dir, "run"), recipe: recipe as unknown as Recipe };
   const store = storeOf(at);
   const inputs = await listCrawl({ source, seed: 5, store, version: "0.0.0", clock: fakeClock(), idle });
-  return { ...at, inputs };
+  return { ...at, inputs, files: [] };
 }
 
 type Ran = { readonly report: JobReport | null; readonly bytes: number; readonly said: string[] };
