@@ -1,6 +1,7 @@
 /**
  * Memory of a training run, from the shape alone, before anything is allocated: weights, gradients and both moments
- * of AdamW (16 bytes a parameter), activations (float32, kept for every block), the head's logits, the sampler's cache.
+ * of AdamW (16 bytes a parameter), activations (float32, kept for every block, or for one and the inputs of all where
+ * they are recomputed), the head's logits, the sampler's cache.
  */
 import type { Device } from "../kernels/device.ts";
 import { UserError } from "../lib/errors.ts";
@@ -22,14 +23,15 @@ export type MemoryPlan = {
 };
 
 /** Bytes, `rows` sequences of the whole context at a time. */
-export function memoryPlan(config: ModelConfig, rows: number): MemoryPlan {
+export function memoryPlan(config: ModelConfig, rows: number, recompute = false): MemoryPlan {
   const { width, hidden, layers, heads, kvHeads, context, family } = config;
   const N = rows * context;
   const weights = 4 * parametersOf(config).reduce((sum, parameter) => sum + lengthOf(parameter), 0);
   const up = family === "gpt2" ? hidden : 2 * hidden;
   const block = 5 * width + qkvWidth(config) + heads + up + hidden + 4;
   const backward = 3 * width + qkvWidth(config) + up + hidden;
-  const activations = 4 * N * (layers * block + 2 * width + 2 + backward + 3);
+  const kept = recompute ? block + (layers - 1) * width : layers * block;
+  const activations = 4 * N * (kept + 2 * width + 2 + backward + 3);
   const logits = 4 * headChunk(config, N, logitsBytes) * paddedVocabulary(config);
   const cache = 8 * layers * (Math.ceil(context / 64) * 64) * kvHeads * headSize(config);
   const plan = { parameters: weights, optimizer: 3 * weights, activations, logits, cache };

@@ -41,6 +41,8 @@ export type Activations = {
   /** The residual stream after the last block. */
   readonly x: Tensor;
   readonly norm: Normed;
+  /** Blocks keep their inputs only, share the rest, and are computed again on the way back. */
+  readonly recompute: boolean;
 };
 
 /** A batch of B rows of T positions that begin at `position`. */
@@ -100,18 +102,26 @@ function allocBlock(
   };
 }
 
-/** Activations for N positions: kept for every block when training, else one block's, used over and over. */
-export function planActivations(model: Model, N: number, training: boolean): Activations {
+/**
+ * Activations for N positions: kept for every block when training, else one block's, used over and over. With
+ * `recompute` a training block keeps its input alone: the memory of one block for a third more arithmetic.
+ */
+export function planActivations(model: Model, N: number, training: boolean, recompute = false): Activations {
   const { device, config } = model;
   const block = (layer: number) => allocBlock(device, config, N, `layer ${layer}`, training);
+  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
   if (training) {
-    const blocks = Array.from({ length: config.layers }, (_, layer) => block(layer));
+    const one = recompute ? block(0) : null;
+    const input = (layer: number) => device.alloc(`layer ${layer} residual`, N * config.width);
+    const blocks = layers.map(layer => {
+      if (!one) return block(layer);
+      return layer === 0 ? one : { ...one, x: input(layer) };
+    });
     const x = device.alloc("last residual", N * config.width);
-    return { blocks, x, norm: allocNorm(device, "last norm", N, config.width) };
+    return { blocks, x, norm: allocNorm(device, "last norm", N, config.width), recompute };
   }
   const one = block(0);
-  const blocks = Array.from({ length: config.layers }, () => one);
-  return { blocks, x: one.x, norm: one.norm1 };
+  return { blocks: layers.map(() => one), x: one.x, norm: one.norm1, recompute: false };
 }
 
 export function freeActivations(device: Device, { blocks, x, norm }: Activations) {
@@ -164,41 +174,39 @@ export function forward(model: Model, activations: Activations, ids: Tensor, sha
   const N = B * T;
   const { width: C, hidden, layers } = config;
   const [wte, wpe] = [weights.get("wte")!, weights.get("wpe") ?? null];
-  const heads = { H: config.heads, KV: config.kvHeads, D: headSize(config) };
   device.embed({ out: activations.blocks[0]!.x, ids, wte, wpe, B, T, C, position });
   for (let layer = 0; layer < layers; layer++) {
     const block = activations.blocks[layer]!;
-    const at = `layers.${layer}`;
     const next = activations.blocks[layer + 1]?.x ?? activations.x;
-    const rows = (tensor: Tensor, width: number) => firstRows(device, tensor, N * width);
-    forwardNorm(model, `${at}.norm1`, block.x, block.norm1, N);
-    forwardLinear(model, `${at}.qkv`, block.qkv, block.norm1.out, [N, C, qkvWidth(config)]);
-    if (model.frequencies) {
-      device.rope({
-        qkv: block.qkv,
-        frequencies: model.frequencies,
-        B,
-        T,
-        ...heads,
-        position,
-        inverse: false,
-      });
-    }
-    attend(block, layer);
-    device.copy(rows(block.middle, C), rows(block.x, C));
-    forwardLinear(model, `${at}.projection`, block.middle, block.attended, [N, C, C], true);
-    forwardNorm(model, `${at}.norm2`, block.middle, block.norm2, N);
-    if (config.family === "gpt2") {
-      forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, hidden]);
-      device.gelu({ out: block.active, inp: block.up, N: N * hidden });
-    } else {
-      forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, 2 * hidden]);
-      device.swiglu({ out: block.active, inp: block.up, N, F: hidden });
-    }
-    device.copy(rows(next, C), rows(block.middle, C));
-    forwardLinear(model, `${at}.down`, next, block.active, [N, hidden, C], true);
+    forwardBlock(model, block, layer, shape, attend);
+    device.copy(firstRows(device, next, N * C), firstRows(device, block.middle, N * C));
+    forwardLinear(model, `layers.${layer}.down`, next, block.active, [N, hidden, C], true);
   }
   forwardNorm(model, "norm", activations.x, activations.norm, N);
+}
+
+/** A block up to its hidden layer: all that its backward pass needs. */
+function forwardBlock(model: Model, block: BlockActivations, layer: number, shape: Shape, attend: Attend) {
+  const { device, config, frequencies } = model;
+  const { B, T, position } = shape;
+  const N = B * T;
+  const { width: C, hidden } = config;
+  const heads = { H: config.heads, KV: config.kvHeads, D: headSize(config) };
+  const at = `layers.${layer}`;
+  forwardNorm(model, `${at}.norm1`, block.x, block.norm1, N);
+  forwardLinear(model, `${at}.qkv`, block.qkv, block.norm1.out, [N, C, qkvWidth(config)]);
+  if (frequencies) device.rope({ qkv: block.qkv, frequencies, B, T, ...heads, position, inverse: false });
+  attend(block, layer);
+  device.copy(firstRows(device, block.middle, N * C), firstRows(device, block.x, N * C));
+  forwardLinear(model, `${at}.projection`, block.middle, block.attended, [N, C, C], true);
+  forwardNorm(model, `${at}.norm2`, block.middle, block.norm2, N);
+  if (config.family === "gpt2") {
+    forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, hidden]);
+    device.gelu({ out: block.active, inp: block.up, N: N * hidden });
+  } else {
+    forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, 2 * hidden]);
+    device.swiglu({ out: block.active, inp: block.up, N, F: hidden });
+  }
 }
 
 const firstRows = (device: Device, tensor: Tensor, length: number) =>
@@ -326,6 +334,9 @@ export function backward(
   for (let layer = config.layers - 1; layer >= 0; layer--) {
     const block = activations.blocks[layer]!;
     const at = `layers.${layer}`;
+    // The last block is still there from the way forward.
+    if (activations.recompute && layer < config.layers - 1)
+      forwardBlock(model, block, layer, shape, attendBatch(model, shape));
     backwardLinear(model, gradients, `${at}.down`, dx, block.active, dactive, [N, hidden, C]);
     if (config.family === "gpt2") {
       device.geluBackward({ dinp: dactive, dout: dactive, inp: block.up, N: N * hidden });

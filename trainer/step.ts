@@ -32,6 +32,8 @@ export type Settings = {
   readonly beta1: number;
   readonly beta2: number;
   readonly clip: number;
+  /** What the loss is multiplied by before its gradient is taken, and the gradient divided by after; a power of two. Default 1. */
+  readonly lossScale?: number;
 };
 
 export function planOptimizer(model: Model, rows: number, microBatches: number): Optimizer {
@@ -67,6 +69,7 @@ export async function optimizerStep(
 ): Promise<StepResult> {
   const { device, config, weights } = model;
   const { gradients, moments, norm } = optimizer;
+  const { lossScale = 1, ...adamw } = settings;
   const shape = { B: plan.rows, T: config.context, position: 0 };
   const N = shape.B * shape.T;
   for (const tensor of gradients.parameters.values()) device.fill(tensor, 0);
@@ -79,20 +82,21 @@ export async function optimizerStep(
         losses: optimizer.losses[i]!,
         targets: plan.targets,
         N,
-        scale: 1 / (N * batches.length),
+        scale: lossScale / (N * batches.length),
         gradients,
       },
     });
     backward(model, plan.activations, gradients, plan.ids, shape);
   }
-  device.globalNorm({ norm, tensors: [...gradients.parameters.values()] });
+  device.globalNorm({ norm, tensors: [...gradients.parameters.values()], scale: 1 / lossScale });
   for (const parameter of parametersOf(config)) {
     const { name } = parameter;
     device.adamw({
       ...{ param: weights.get(name)!, grad: gradients.parameters.get(name)! },
       ...{ m: moments.m.get(name)!, v: moments.v.get(name)!, N: lengthOf(parameter), norm, step, eps: 1e-8 },
-      ...settings,
+      ...adamw,
       weightDecay: decays(parameter) ? settings.weightDecay : 0,
+      gradScale: 1 / lossScale,
     });
   }
   const losses: number[] = [];
