@@ -32,12 +32,12 @@ export type LossPlan = {
   readonly losses: Tensor;
 };
 
-export function planLosses(model: Model, rows: number): LossPlan {
+export function planLosses(model: Model, rows: number, recompute = false): LossPlan {
   const { device, config } = model;
   const N = rows * config.context;
   return {
     rows,
-    activations: planActivations(model, N, true),
+    activations: planActivations(model, N, true, recompute),
     head: planHead(model, N, logitsBytes),
     ids: device.alloc("tokens", N, "u32"),
     targets: device.alloc("targets", N, "u32"),
