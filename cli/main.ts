@@ -19,6 +19,14 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "validate a recipe, print the plan and a cost estimate; does no work",
     load: async () => (await import("./check.ts")).check,
   },
+  plan: {
+    about: "write the plan of a run for a cluster: groups of tasks, Kubernetes manifests",
+    load: async () => (await import("./plan.ts")).plan,
+  },
+  task: {
+    about: "one element of a group of tasks, as a cluster calls it",
+    load: async () => (await import("./task.ts")).task,
+  },
   stats: {
     about: "the funnel of a run, and what another threshold would keep",
     load: async () => (await import("./stats.ts")).stats,

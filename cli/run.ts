@@ -4,13 +4,14 @@ import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
 import { nearest, UserError } from "../lib/errors.ts";
-import { execute, planPath, type RunEvents, readRunState, writePlan } from "../pipeline/execute/execute.ts";
+import { execute, type RunEvents, readRunState, writePlan } from "../pipeline/execute/execute.ts";
+import type { Executor } from "../pipeline/execute/executor.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import type { Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
-import { openWorkers } from "../pipeline/execute/workers.ts";
 import type { StageStats } from "../pipeline/stats.ts";
 import { command } from "./command.ts";
+import { type ExecutorChoice, executorChoice, openExecutor } from "./executors.ts";
 import { emptyStages, funnelTable } from "./funnel.ts";
 import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
 import { allPhases, phaseOfStage } from "./phases.ts";
@@ -34,21 +35,22 @@ export const run = command({
     json: { type: "flag", about: "the result as one JSON object on stdout, no progress" },
     from: { type: "text", value: "STAGE", about: "redo this stage and everything after it", more: true },
     only: { type: "text", value: "STAGE", about: "redo this stage, and stop after it", more: true },
-    executor: { type: "text", value: "local", about: "where jobs run", more: true },
+    executor: { type: "text", value: "local|slurm", about: "where jobs run", more: true },
+    "on-stop": {
+      type: "text",
+      value: "leave|cancel",
+      about: "what Ctrl-C does with jobs on the cluster; default: leave",
+      more: true,
+    },
   },
   async run([recipePath = "stages.yaml"], flags) {
-    if (flags.executor !== undefined && flags.executor !== "local") {
-      throw new UserError(
-        `--executor: expected local, got ${JSON.stringify(flags.executor)}`,
-        "This version runs jobs on local worker threads.",
-      );
-    }
+    const choice = executorChoice(flags.executor, flags["on-stop"]);
     const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
     const threads = workerCount(flags.workers, plan.recipe.workers);
     const phases = allPhases(plan);
     const until = stageFlag("until", flags.until ?? flags.only, plan, phases);
     const from = stageFlag("from", flags.from ?? flags.only, plan, phases);
-    return runPlan({ plan, phases, threads, until, from, fresh: flags.fresh, asJson: flags.json });
+    return runPlan({ plan, phases, threads, choice, until, from, fresh: flags.fresh, asJson: flags.json });
   },
 });
 
@@ -83,27 +85,25 @@ type RunPlan = {
   readonly plan: Plan;
   readonly phases: readonly Phase[];
   readonly threads: number;
+  readonly choice: ExecutorChoice;
   readonly until: { readonly last: string } | undefined;
   readonly from: { readonly first: string } | undefined;
   readonly fresh: boolean;
   readonly asJson: boolean;
 };
 
-async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: RunPlan): Promise<number> {
+async function runPlan(run: RunPlan): Promise<number> {
+  const { plan, phases, threads, choice, until, from, fresh, asJson } = run;
   prepareWorkdir(plan.workdir);
   const lock = acquireLock(plan.workdir);
   const progress = openProgress(process.stderr, asJson);
   const stop = new AbortController();
-  const executor = openWorkers({
-    entry: new URL("./worker.js", import.meta.url),
-    planPath: planPath(plan),
-    threads,
-  });
+  let executor: Executor | null = null;
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(130);
     progress.say("stopping; the same command goes on from here");
     stop.abort(new Error("stopped"));
-    void executor.stop();
+    void executor?.stop();
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
@@ -115,8 +115,9 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
     writeAtomic(join(plan.workdir, "recipe.yaml"), recipeYaml(plan.recipe));
     const size = plan.inputs.reduce((sum, input) => sum + input.bytes, 0);
     progress.say(
-      `${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${threads} worker${threads === 1 ? "" : "s"}`,
+      `${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${choice.name === "slurm" ? "Slurm" : `${threads} worker${threads === 1 ? "" : "s"}`}`,
     );
+    executor = openExecutor(choice, { plan, phases, threads, until: until?.last, say: progress.say });
     const stats = await execute({
       plan,
       phases,
@@ -139,7 +140,7 @@ async function runPlan({ plan, phases, threads, until, from, fresh, asJson }: Ru
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
-    await executor.stop();
+    await executor?.stop();
     lock.release();
   }
 }
