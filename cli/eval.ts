@@ -42,7 +42,7 @@ export const evaluate = command({
     const task = flags.task ?? "val";
     if (task !== "val" && task !== "hellaswag")
       throw new UserError(`--task: expected val or hellaswag, got ${JSON.stringify(task)}`);
-    const { model, tokenizer } = locateModel(flags);
+    const { model, tokenizer } = await locateModel(flags);
     const { openTalker } = await import("./talk.ts");
     const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
     try {

@@ -10,8 +10,6 @@ import type { GgufType } from "../trainer/export/quantise.ts";
 import type { Splits, Written } from "../trainer/export/shards/splits.ts";
 import { openWeights, type StoredWeights } from "../trainer/weights.ts";
 import { command } from "./command.ts";
-import { shardsDir } from "./corpus-phases.ts";
-import { workdirOf } from "./load.ts";
 import { locateModel } from "./sample.ts";
 import { bytes, json, out } from "./terminal.ts";
 
@@ -89,7 +87,7 @@ async function exportModel(
   { type = "f16", name, ...flags }: ModelFlags,
 ): Promise<Written[]> {
   const gguf = kind === "gguf" ? oneOf(types, type, "--type") : null;
-  const located = locateModel(flags);
+  const located = await locateModel(flags);
   const weights = openWeights(located.model);
   try {
     const { vocabulary, hash } = loadTokenizer(located.tokenizer);
@@ -175,7 +173,7 @@ async function exportShards(
 ): Promise<Written[]> {
   const to = oneOf(targets, flags.to, "--to");
   refuseFile(target);
-  const dir = flags.shards === undefined ? shardsDir(workdirOf(flags.workdir)) : resolve(flags.shards);
+  const dir = flags.shards === undefined ? await shardsOfWorkdir(flags.workdir) : resolve(flags.shards);
   if (target === dir)
     throw new UserError(`--out: ${dir} holds the shards themselves`, "Name another folder.");
   const splits: Splits = { train: openShards(dir, "train"), val: validationOf(dir) };
@@ -189,6 +187,12 @@ async function exportShards(
     case "datasets":
       return (await import("../trainer/export/shards/datasets.ts")).exportDatasets(target, splits);
   }
+}
+
+async function shardsOfWorkdir(workdir: string | undefined): Promise<string> {
+  const { workdirOf } = await import("./load.ts");
+  const { shardsDir } = await import("./corpus-phases.ts");
+  return shardsDir(workdirOf(workdir));
 }
 
 /** Validation shards, where the run kept any documents for them. */

@@ -6,7 +6,6 @@ import type { Decoder } from "../tokenizer/decoder.ts";
 import type { DeviceKind } from "../trainer/devices.ts";
 import type { SampleOptions } from "../trainer/sample.ts";
 import { command } from "./command.ts";
-import { workdirOf } from "./load.ts";
 import { json, out, say, styled } from "./terminal.ts";
 
 type Place = {
@@ -15,15 +14,21 @@ type Place = {
   readonly tokenizer?: string | undefined;
 };
 
-function modelOf(flags: Place): string {
-  const model = flags.model === undefined ? join(workdirOf(flags.workdir), "model") : resolve(flags.model);
+async function modelOf(flags: Place): Promise<string> {
+  const model = flags.model === undefined ? await modelOfWorkdir(flags.workdir) : resolve(flags.model);
   if (existsSync(model)) return model;
   throw new UserError(`there is no model ${model}`, "Train one first: curate run stages.yaml");
 }
 
+/** Finding a workdir takes the whole pipeline, half a second of loading that a named model does without. */
+async function modelOfWorkdir(workdir: string | undefined): Promise<string> {
+  const { workdirOf } = await import("./load.ts");
+  return join(workdirOf(workdir), "model");
+}
+
 /** Where a model and its tokenizer are: a workdir, a model folder in one, or a folder that holds both. */
-export function locateModel(flags: Place): { model: string; tokenizer: string } {
-  const model = modelOf(flags);
+export async function locateModel(flags: Place): Promise<{ model: string; tokenizer: string }> {
+  const model = await modelOf(flags);
   if (flags.tokenizer !== undefined) return { model, tokenizer: flags.tokenizer };
   const candidates = [
     model,
@@ -141,7 +146,7 @@ export const sample = command({
     };
     if (flags["prompt-ids"] !== undefined) return await sampleIds(flags["prompt-ids"], given, options, flags);
     const prompt = given === "-" ? readFileSync(0, "utf8") : given;
-    const { model, tokenizer } = locateModel(flags);
+    const { model, tokenizer } = await locateModel(flags);
     const { openTalker } = await import("./talk.ts");
     const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
     const streaming = n === 1 && !flags.json && !flags.ids && !flags.probs;
@@ -213,7 +218,7 @@ async function sampleIds(
     allowSoftware: kind === "webgpu",
   });
   try {
-    const model = await openModel(modelOf(flags), device);
+    const model = await openModel(await modelOf(flags), device);
     const made: number[][] = Array.from({ length: options.n }, () => []);
     const stop = [[model.file.eot]];
     for await (const { sample: which, token } of run(model, Uint32Array.from(ids), { ...options, stop }))

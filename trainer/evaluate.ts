@@ -144,20 +144,21 @@ export function hellaSwagItems(text: string, path: string): HellaSwagItem[] {
       if (item) return item;
       throw new UserError(
         `${path}, line ${number}: expected {"ctx": text, "endings": [texts], "label": number}`,
-        "the file is hellaswag_val.jsonl of the HellaSwag release",
+        "the file is hellaswag_val.jsonl of the HellaSwag release; query, choices and gold are taken too",
       );
     });
 }
 
+/** An item as the release has it (ctx, endings, label), or as evaluation harnesses pass it on (query, choices, gold). */
 function hellaSwagItem(line: string): HellaSwagItem | null {
   try {
-    const { ctx, endings, label } = JSON.parse(line) as Record<string, unknown>;
-    const right = Number(label);
-    if (typeof ctx !== "string" || !Array.isArray(endings) || !endings.every(e => typeof e === "string"))
-      return null;
-    return Number.isInteger(right) && right >= 0 && right < endings.length
-      ? { ctx, endings, label: right }
-      : null;
+    const item = JSON.parse(line) as Record<string, unknown>;
+    const ctx = item["ctx"] ?? item["query"];
+    const endings = item["endings"] ?? item["choices"];
+    const label = Number(item["label"] ?? item["gold"] ?? Number.NaN);
+    if (typeof ctx !== "string" || !Array.isArray(endings)) return null;
+    if (!endings.every(ending => typeof ending === "string")) return null;
+    return Number.isInteger(label) && label >= 0 && label < endings.length ? { ctx, endings, label } : null;
   } catch {
     return null;
   }
