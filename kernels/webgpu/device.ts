@@ -18,8 +18,8 @@ import { adamw, combine, globalNorm, momentum } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
 import { commandQueue, type KernelTime } from "./queue.ts";
 import { matrixFault } from "./self-check.ts";
-import { withRemembered } from "./tune.ts";
-import { type Precision, type Tuning, tuningFor } from "./tuning.ts";
+import { tuneProducts, withRemembered } from "./tune.ts";
+import { type Precision, type ProductShape, type Tuning, tuningFor } from "./tuning.ts";
 
 export type WebgpuOptions = {
   /** Accept an adapter that runs on the CPU, such as Mesa's lavapipe. Default false. */
@@ -39,6 +39,11 @@ export type WebgpuDevice = Device & {
   /** Kernel variants and tile shapes in use. */
   readonly tuning: Tuning;
   retune(tuning: Tuning): void;
+  /**
+   * Finds the fastest tiles for these products, where they are not known from before, and remembers them in the user's
+   * cache. Nothing to choose on a software adapter or without timestamp queries. A line to `log` for each product.
+   */
+  tune(products: readonly ProductShape[], log?: (line: string) => void): Promise<void>;
   /** Times every kernel on the GPU until `endProfile`; needs the feature timestamp-query. */
   beginProfile(): void;
   endProfile(): Promise<KernelTime[]>;
@@ -114,6 +119,10 @@ export function webgpuDevice(
     },
     retune(tuning) {
       context.tuning = tuning;
+    },
+    async tune(products, log = () => {}) {
+      if (!context.tuning.tile || !connection.features.has("timestamp-query")) return;
+      await tuneProducts(this, gpu.limits, products, log);
     },
     adapter: connection.adapter,
 

@@ -9,7 +9,15 @@ import type { Device } from "../device.ts";
 import type { Slice } from "./buffers.ts";
 import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
 import type { Constants } from "./pipelines.ts";
-import { type MatrixShape, type MatrixUnits, matrixTile, type Precision, type TileShape } from "./tuning.ts";
+import {
+  type Choice,
+  type MatrixShape,
+  type MatrixUnits,
+  matrixTile,
+  type Precision,
+  productName,
+  type TileShape,
+} from "./tuning.ts";
 
 type Of<Op extends keyof Device> = Device[Op] extends (p: infer P) => void ? P : never;
 
@@ -30,6 +38,8 @@ export type Product = {
   outColumn: number;
   accumulate: boolean;
   precision: Precision;
+  /** The tile that was measured for the whole product. */
+  choice: Choice | null;
 };
 
 export function matmul(gpu: Gpu, p: Of<"matmul">): void {
@@ -42,6 +52,9 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
   const lda = layout === "TN" ? M : K;
   const ldb = layout === "NT" ? K : N;
   const precision = p.exact ? "f32" : gpu.tuning.precision;
+  const { chosen } = gpu.tuning;
+  const choice =
+    (precision === gpu.tuning.precision && chosen.size > 0 && chosen.get(productName(p))) || null;
 
   const rows = pieces(chunkRows(gpu, name, M, layout === "TN" ? [N] : [N, K]), M);
   const columns = pieces(layout === "NT" ? chunkRows(gpu, name, N, [K]) : N, N);
@@ -68,6 +81,7 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
           outColumn: n,
           accumulate: p.accumulate || k > 0,
           precision,
+          choice,
         });
       }
     }
@@ -85,9 +99,10 @@ function product(gpu: Gpu, p: Product): void {
   if (p.layout === "NT" && p.M <= 4 && wholeVec4s) {
     vectorProduct(gpu, p);
   } else if (wholeVec4s && [p.ldo, p.outColumn, p.N].every(x => x % 4 === 0)) {
-    const { tile, matrix } = gpu.tuning;
-    if (matrix && (matrix.config.componentType === "f32" || p.precision === "f16"))
-      matrixProduct(gpu, p, matrix);
+    const { matrix } = gpu.tuning;
+    const tile = p.choice?.tile ?? gpu.tuning.tile;
+    const onMatrices = matrix && (matrix.config.componentType === "f32" || p.precision === "f16");
+    if (onMatrices && !p.choice?.tile) matrixProduct(gpu, p, matrix);
     else if (tile) tileProduct(gpu, p, tile);
     else registerProduct(gpu, p);
   } else {
@@ -176,14 +191,17 @@ function tileProduct(gpu: Gpu, p: Product, { BM, BN, BK }: TileShape): void {
   );
 }
 
-/** The largest tile that leaves no workgroup idle, or the smallest. */
+/** The tile that was measured; else the largest that leaves no workgroup idle, or the smallest. */
 function matrixProduct(gpu: Gpu, p: Product, { config, lanes, sized, shapes }: MatrixUnits): void {
   const tiles = (shape: MatrixShape) => {
     const { BM, BN } = matrixTile(config, shape);
     return Math.ceil(p.M / BM) * Math.ceil(p.N / BN);
   };
   const longK = p.K >= 4096;
-  const shape = shapes.find(one => longK || tiles(one) * 4 >= gpu.tuning.workgroups) ?? shapes.at(-1)!;
+  const shape =
+    p.choice?.matrix ??
+    shapes.find(one => longK || tiles(one) * 4 >= gpu.tuning.workgroups) ??
+    shapes.at(-1)!;
   tiledProduct(
     gpu,
     p,

@@ -1,8 +1,8 @@
 /**
- * Measures tile shapes for products on this adapter and remembers the best, in one file for all adapters:
- * $XDG_CACHE_HOME/curate/webgpu-tuning.json (~/.cache without it). Needs timestamp queries. Which tile is fastest
- * differs between adapters (llama.cpp's defaults reach 59-80 % of each GPU's own best), so a remembered choice is
- * taken over the built-in one whenever the device opens.
+ * The autotuner: measures tile shapes for one product after the other on this adapter and remembers the best, in one
+ * file for all adapters, $XDG_CACHE_HOME/curate/webgpu-tuning.json (~/.cache without it). Needs timestamp queries.
+ * Which tile is fastest differs between adapters (llama.cpp's defaults reach 59-80 % of each GPU's own best) and between
+ * shapes, so a remembered choice is taken over the built-in one whenever that product runs.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -11,65 +11,66 @@ import { writeAtomic } from "../../lib/atomic.ts";
 import type { Adapter } from "../device.ts";
 import type { KernelTime } from "./queue.ts";
 import type { Tunable } from "./self-check.ts";
-import { type MatrixShape, matrixMemory, matrixTile, type TileShape, type Tuning } from "./tuning.ts";
+import {
+  type Choice,
+  type MatrixShape,
+  matrixMemory,
+  matrixTile,
+  type ProductShape,
+  productName,
+  type TileShape,
+  type Tuning,
+} from "./tuning.ts";
 
 export type Measurable = Tunable & {
   beginProfile(): void;
   endProfile(): Promise<KernelTime[]>;
 };
 
-/** teraflops: over the three layouts together, by the GPU's clock. */
-export type Trial = { readonly name: string; readonly tuning: Tuning; readonly teraflops: number };
+/** teraflops by the GPU's clock, the best of three. */
+export type Trial = { readonly name: string; readonly choice: Choice; readonly teraflops: number };
 
-/** Rows (tokens), inputs and outputs of the layer that is measured; the default is GPT-2 124M's widest. */
-export type Layer = { readonly rows: number; readonly inputs: number; readonly outputs: number };
-
-const layerOfGpt2: Layer = { rows: 8192, inputs: 768, outputs: 3072 };
 const rounds = 3;
 
-/** Tries every candidate on one layer's three products; the fastest first. The device keeps its tuning. */
+/** Tries every candidate on one product, the fastest first. The device keeps its tuning. */
 export async function trials(
   device: Measurable,
   limits: GPUSupportedLimits,
-  { rows, inputs, outputs }: Layer = layerOfGpt2,
+  product: ProductShape,
 ): Promise<Trial[]> {
   const { tuning } = device;
-  const [x, y, w] = [rows * inputs, rows * outputs, inputs * outputs].map((length, i) => {
+  const { layout, M, N, K } = product;
+  const [out, a, b] = [M * N, M * K, N * K].map((length, i) => {
     const tensor = device.alloc(`tuning ${i}`, length);
     device.fill(tensor, 0.01);
     return tensor;
   }) as [never, never, never];
-  const layer = () => {
-    const shared = { bias: null, accumulate: false };
-    device.matmul({ layout: "NT", out: y, a: x, b: w, M: rows, N: outputs, K: inputs, ...shared });
-    device.matmul({ layout: "NN", out: x, a: y, b: w, M: rows, N: inputs, K: outputs, ...shared });
-    device.matmul({ layout: "TN", out: w, a: y, b: x, M: outputs, N: inputs, K: rows, ...shared });
-  };
+  // As training runs them: the gradient of a weight is added to.
+  const shared = { bias: null, accumulate: layout === "TN" };
   const results: Trial[] = [];
-  for (const { name, candidate } of candidates(tuning, limits)) {
-    device.retune(candidate);
-    layer();
-    await device.finish();
+  for (const { name, choice } of candidates(tuning, limits)) {
+    device.retune({ ...tuning, chosen: new Map([[productName(product), choice]]) });
     let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < rounds; i++) {
+    for (let i = 0; i < rounds + 1; i++) {
       device.beginProfile();
-      layer();
+      device.matmul({ layout, out, a, b, M, N, K, ...shared });
       const times = await device.endProfile();
-      best = Math.min(
-        best,
-        times.reduce((sum, { ms }) => sum + ms, 0),
-      );
+      await device.finish();
+      const ms = times.reduce((sum, { ms }) => sum + ms, 0);
+      if (i > 0) best = Math.min(best, ms); // the first compiles
     }
-    results.push({ name, tuning: candidate, teraflops: (6 * rows * inputs * outputs) / best / 1e9 });
+    results.push({ name, choice, teraflops: (2 * M * N * K) / best / 1e9 });
   }
   device.retune(tuning);
-  for (const tensor of [x, y, w]) device.free(tensor);
+  for (const tensor of [out, a, b]) device.free(tensor);
   return results.sort((a, b) => b.teraflops - a.teraflops);
 }
 
-function candidates(tuning: Tuning, limits: GPUSupportedLimits): { name: string; candidate: Tuning }[] {
+export function candidates(
+  { matrix, precision }: Tuning,
+  limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">,
+): { readonly name: string; readonly choice: Choice }[] {
   const { maxComputeWorkgroupStorageSize: memory, maxComputeInvocationsPerWorkgroup: threads } = limits;
-  const { matrix } = tuning;
   if (matrix) {
     const shapes: MatrixShape[] = [];
     for (const [WM, WN] of [
@@ -87,18 +88,15 @@ function candidates(tuning: Tuning, limits: GPUSupportedLimits): { name: string;
         for (const BK of [32, 64]) shapes.push({ WM, WN, TM, TN, BK });
       }
     }
-    return shapes
-      .filter(
-        shape =>
-          matrixMemory(matrix.config, shape) <= memory && shape.WM * shape.WN * matrix.lanes <= threads,
-      )
-      .map(shape => {
-        const { BM, BN } = matrixTile(matrix.config, shape);
-        const name = `matrices, ${BM}×${BN}×${shape.BK}, ${shape.WM}×${shape.WN} subgroups`;
-        return { name, candidate: { ...tuning, matrix: { ...matrix, shapes: [shape] } } };
-      });
+    const fits = (shape: MatrixShape) =>
+      matrixMemory(matrix.config, shape) <= memory && shape.WM * shape.WN * matrix.lanes <= threads;
+    return shapes.filter(fits).map(shape => {
+      const { BM, BN } = matrixTile(matrix.config, shape);
+      const name = `matrices, ${BM}×${BN}×${shape.BK}, ${shape.WM}×${shape.WN} subgroups`;
+      return { name, choice: { tile: null, matrix: shape } };
+    });
   }
-  const bytes = tuning.precision === "f16" ? 2 : 4;
+  const bytes = precision === "f16" ? 2 : 4;
   const tiles: TileShape[] = [];
   for (const [BM, BN] of [
     [32, 32],
@@ -112,44 +110,61 @@ function candidates(tuning: Tuning, limits: GPUSupportedLimits): { name: string;
   }
   return tiles
     .filter(({ BM, BN, BK }) => BK * (BM + BN + 8) * bytes <= memory && (BM * BN) / 64 <= threads)
-    .map(tile => ({ name: `tile ${tile.BM}×${tile.BN}×${tile.BK}`, candidate: { ...tuning, tile } }));
+    .map(tile => ({ name: `tile ${tile.BM}×${tile.BN}×${tile.BK}`, choice: { tile, matrix: null } }));
 }
 
-type Remembered = { readonly tile: TileShape | null; readonly matrix: readonly MatrixShape[] | null };
+type Remembered = Record<string, Record<string, Choice>>;
 
 function tuningFile(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "curate", "webgpu-tuning.json");
 }
 
-function load(): Record<string, Remembered> {
+function load(): Remembered {
   try {
-    return JSON.parse(readFileSync(tuningFile(), "utf8")) as Record<string, Remembered>;
+    return JSON.parse(readFileSync(tuningFile(), "utf8")) as Remembered;
   } catch {
     return {}; // absent or damaged: it only ever holds what can be measured again
   }
 }
 
-const keyOf = (adapter: Adapter, { precision }: Tuning) => `${adapter.name}, ${precision}`;
+/** A driver's version is part of an adapter's name; what may run depends on precision and matrix units. */
+const keyOf = ({ name }: Adapter, { precision, matrix }: Tuning) =>
+  `${name}, ${precision}${matrix ? `, matrices of ${matrix.config.M}×${matrix.config.N}×${matrix.config.K}` : ""}`;
 
 /** `tuning` with what was measured on this adapter before, if anything was. */
 export function withRemembered(adapter: Adapter, tuning: Tuning): Tuning {
   const known = load()[keyOf(adapter, tuning)];
-  if (!known) return tuning;
-  const { matrix } = tuning;
-  return {
-    ...tuning,
-    tile: tuning.tile && (known.tile ?? tuning.tile),
-    matrix: matrix && { ...matrix, shapes: known.matrix ?? matrix.shapes },
-  };
+  return known ? { ...tuning, chosen: new Map(Object.entries(known)) } : tuning;
 }
 
-/** Keeps the shape of the best trial; the built-in smaller tiles of matrix units stay behind it for small products. */
-export function remember(adapter: Adapter, { tuning }: Trial, before: Tuning): string {
-  const smaller = before.matrix?.shapes.slice(1) ?? [];
-  const kept: Remembered = {
-    tile: tuning.tile,
-    matrix: tuning.matrix && [...tuning.matrix.shapes, ...smaller],
-  };
-  writeAtomic(tuningFile(), `${JSON.stringify({ ...load(), [keyOf(adapter, tuning)]: kept }, null, 2)}\n`);
+/** Keeps the choices of `tuning` for the next time; the file's path. */
+export function remember(adapter: Adapter, tuning: Tuning): string {
+  const all: Remembered = { ...load(), [keyOf(adapter, tuning)]: Object.fromEntries(tuning.chosen) };
+  writeAtomic(tuningFile(), `${JSON.stringify(all, null, 2)}\n`);
   return tuningFile();
+}
+
+/**
+ * Measures the products that are not known yet, retunes the device and remembers; a line to `log` for each. About a
+ * second for a product on a GPU, most of it compilation, and nothing the next time.
+ */
+export async function tuneProducts(
+  device: Measurable,
+  limits: GPUSupportedLimits,
+  products: readonly ProductShape[],
+  log: (line: string) => void,
+): Promise<void> {
+  const chosen = new Map(device.tuning.chosen);
+  const before = chosen.size;
+  for (const product of products) {
+    const name = productName(product);
+    if (chosen.has(name)) continue;
+    const [best] = await trials(device, limits, product);
+    if (!best) continue;
+    chosen.set(name, best.choice);
+    log(`webgpu: ${name}: ${best.name}, ${best.teraflops.toFixed(1)} TFLOP/s`);
+  }
+  if (chosen.size === before) return;
+  device.retune({ ...device.tuning, chosen });
+  remember(device.adapter, device.tuning);
 }

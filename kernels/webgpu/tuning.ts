@@ -28,6 +28,21 @@ export type MatrixUnits = {
   readonly shapes: readonly MatrixShape[];
 };
 
+/** One product by its shape, as Device.matmul takes it. */
+export type ProductShape = {
+  readonly layout: "NT" | "NN" | "TN";
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+};
+
+export const productName = ({ layout, M, N, K }: ProductShape) => `${layout} ${M}×${N}×${K}`;
+
+/** The tile of one product: for matrix units, or for `matmul-tile`. */
+export type Choice =
+  | { readonly tile: null; readonly matrix: MatrixShape }
+  | { readonly tile: TileShape; readonly matrix: null };
+
 export type Precision = "f32" | "f16";
 
 export type Tuning = {
@@ -41,6 +56,8 @@ export type Tuning = {
   readonly tile: TileShape | null;
   /** Matrix units, used for products where they are. */
   readonly matrix: MatrixUnits | null;
+  /** By product name: what was measured to be fastest. */
+  readonly chosen: ReadonlyMap<string, Choice>;
   /** Workgroups that a product should have at least: one with fewer tiles is cut along K. */
   readonly workgroups: number;
   /** Rows of a tile (32, 16 or 8; 0: one row to a lane) and the bytes of workgroup memory that tiles may take. */
@@ -54,6 +71,7 @@ export const softwareTuning: Tuning = {
   precision: "f32",
   tile: null,
   matrix: null,
+  chosen: new Map(),
   workgroups: 1,
   attention: { tile: 0, memory: 0 },
 };
@@ -65,6 +83,7 @@ export const gpuTuning: Tuning = {
   precision: "f32",
   tile: { BM: 64, BN: 64, BK: 16 },
   matrix: null,
+  chosen: new Map(),
   workgroups: 512,
   attention: { tile: 32, memory: 16384 },
 };

@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { openReference } from "../../kernels/reference/device.ts";
 import { type Connection, connect, type MatrixConfig } from "../../kernels/webgpu/adapter.ts";
 import { webgpuDevice } from "../../kernels/webgpu/device.ts";
 import { matrixFault, type Tunable } from "../../kernels/webgpu/self-check.ts";
 import { remember, trials, withRemembered } from "../../kernels/webgpu/tune.ts";
-import { gpuTuning, matrixUnits, type Tuning } from "../../kernels/webgpu/tuning.ts";
+import { gpuTuning, matrixUnits, productName, type Tuning } from "../../kernels/webgpu/tuning.ts";
 import { cases } from "./cases.ts";
 import { rewriteShaders, rolled } from "./shaders.ts";
 import { assertNear, compute } from "./tensors.ts";
@@ -193,9 +193,11 @@ describe("on the null backend", () => {
       assert.deepEqual(matrix?.config, chosen);
       const device = webgpuDevice(connection, { ...gpuTuning, precision, matrix });
       await matrixFault(device, connection.device);
-      const tried = await trials(device, connection.device.limits, { rows: 64, inputs: 32, outputs: 48 });
-      assert.ok(tried.length >= 1);
-      assert.equal(new Set(tried.map(one => one.name)).size, tried.length);
+      for (const layout of ["NT", "NN", "TN"] as const) {
+        const tried = await trials(device, connection.device.limits, { layout, M: 64, N: 48, K: 32 });
+        assert.ok(tried.length >= 1 && tried.every(({ choice }) => choice.matrix !== null));
+        assert.equal(new Set(tried.map(one => one.name)).size, tried.length);
+      }
       await device.destroy();
     });
   }
@@ -205,8 +207,10 @@ describe("on the null backend", () => {
     const device = webgpuDevice(connection, gpuTuning);
     for (const precision of ["f32", "f16"] as const) {
       device.retune({ ...gpuTuning, precision });
-      const tried = await trials(device, connection.device.limits, { rows: 64, inputs: 32, outputs: 48 });
-      assert.ok(tried.length >= 4);
+      for (const layout of ["NT", "NN", "TN"] as const) {
+        const tried = await trials(device, connection.device.limits, { layout, M: 64, N: 48, K: 32 });
+        assert.ok(tried.length >= 4);
+      }
     }
     await device.destroy();
   });
@@ -225,33 +229,61 @@ describe("on the null backend", () => {
   });
 });
 
-test("the best tile is remembered for its adapter and precision, and a damaged file is no harm", () => {
+describe("the autotuner", () => {
+  const product = { layout: "NT", M: 64, N: 48, K: 32 } as const;
+  const name = productName(product);
   const folder = mkdtempSync(join(tmpdir(), "curate-tuning-"));
   const before = process.env["XDG_CACHE_HOME"];
   process.env["XDG_CACHE_HOME"] = folder;
-  try {
-    const adapter = { name: "Some GPU", kind: "gpu", details: {} } as const;
-    assert.equal(withRemembered(adapter, gpuTuning), gpuTuning);
-    const tile = { BM: 128, BN: 64, BK: 8 };
-    const file = remember(adapter, { name: "best", tuning: { ...gpuTuning, tile }, teraflops: 1 }, gpuTuning);
-    assert.deepEqual(withRemembered(adapter, gpuTuning), { ...gpuTuning, tile });
-    assert.equal(withRemembered({ ...adapter, name: "Other GPU" }, gpuTuning), gpuTuning);
-    const half: Tuning = { ...gpuTuning, precision: "f16" };
-    assert.equal(withRemembered(adapter, half), half);
-    const best = { WM: 4, WN: 4, TM: 1, TN: 1, BK: 8 };
-    const trial = {
-      name: "best",
-      tuning: { ...halves, matrix: { ...halves.matrix!, shapes: [best] } },
-      teraflops: 1,
-    };
-    remember(adapter, trial, halves);
-    assert.deepEqual(withRemembered(adapter, halves).matrix!.shapes, [best]);
-    assert.deepEqual(withRemembered(adapter, gpuTuning), { ...gpuTuning, tile });
-    writeFileSync(file, "{");
-    assert.equal(withRemembered(adapter, gpuTuning), gpuTuning);
-  } finally {
+  after(() => {
     if (before === undefined) delete process.env["XDG_CACHE_HOME"];
     else process.env["XDG_CACHE_HOME"] = before;
     rmSync(folder, { recursive: true });
-  }
+  });
+
+  test("remembers a choice for its adapter, precision and matrix units; a damaged file is no harm", () => {
+    const adapter = { name: "Some GPU", kind: "gpu", details: {} } as const;
+    assert.equal(withRemembered(adapter, gpuTuning), gpuTuning);
+    const chosen = new Map([[name, { tile: { BM: 128, BN: 64, BK: 8 }, matrix: null }]]);
+    const file = remember(adapter, { ...gpuTuning, chosen });
+    assert.deepEqual(withRemembered(adapter, gpuTuning).chosen, chosen);
+    assert.equal(withRemembered({ ...adapter, name: "Other GPU" }, gpuTuning), gpuTuning);
+    for (const other of [{ ...gpuTuning, precision: "f16" } as const, halves]) {
+      assert.equal(withRemembered(adapter, other), other);
+    }
+    const units = new Map([[name, { tile: null, matrix: { WM: 4, WN: 4, TM: 1, TN: 1, BK: 8 } }]]);
+    remember(adapter, { ...halves, chosen: units });
+    assert.deepEqual(withRemembered(adapter, halves).chosen, units);
+    assert.deepEqual(withRemembered(adapter, gpuTuning).chosen, chosen);
+    writeFileSync(file, "{");
+    assert.equal(withRemembered(adapter, gpuTuning), gpuTuning);
+  });
+
+  test("measures each product once, uses what it chose and knows it the next time", async t => {
+    const connection = await connected("null");
+    if (typeof connection === "string") return t.skip(connection);
+    const device = webgpuDevice(connection, gpuTuning);
+    const lines: string[] = [];
+    await device.tune([product, product], line => lines.push(line));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /^webgpu: NT 64×48×32: tile \d+×\d+×\d+, /);
+    const { tile } = device.tuning.chosen.get(name)!;
+    assert.ok(tile);
+    await device.tune([product], line => lines.push(line));
+    assert.equal(lines.length, 1);
+    assert.deepEqual(withRemembered(connection.adapter, gpuTuning).chosen.get(name)!.tile, tile);
+    const labels: string[] = [];
+    const create = connection.device.createComputePipeline.bind(connection.device);
+    connection.device.createComputePipeline = descriptor => {
+      labels.push(descriptor.label!);
+      return create(descriptor);
+    };
+    const other = { BM: 32, BN: 128, BK: 4 };
+    device.retune({ ...device.tuning, chosen: new Map([[name, { tile: other, matrix: null }]]) });
+    const [out, a, b] = [64 * 48, 64 * 32, 48 * 32].map(length => device.alloc("tensor", length));
+    device.matmul({ ...product, out: out!, a: a!, b: b!, bias: null, accumulate: false });
+    await device.finish();
+    assert.match(labels.join(), /matmul-tile BM=32 BN=128 BK=4/);
+    await device.destroy();
+  });
 });
