@@ -12,7 +12,7 @@ import type { Plan } from "../pipeline/execute/plan.ts";
 import { crawlOf } from "../pipeline/fetch/options.ts";
 import { storeOf } from "../pipeline/fetch/store.ts";
 import { type Input, resolveInputs } from "../pipeline/inputs.ts";
-import { sourceOptions } from "../pipeline/readers/input.ts";
+import { sourceOptions } from "../pipeline/readers/settings.ts";
 import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
 import { catalogue } from "./catalogue.ts";
 import { duration, say } from "./terminal.ts";

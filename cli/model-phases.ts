@@ -9,6 +9,7 @@ import type { Values } from "../lib/options.ts";
 import { relativeTo } from "../pipeline/execute/documents.ts";
 import type { JobContext, JobReport, Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
+import { checkOutputs, reportedJobs } from "../pipeline/execute/reports.ts";
 import { emptyStats } from "../pipeline/stats.ts";
 import type { TrainOptions } from "../trainer/options.ts";
 import type { sampleOptions } from "./corpus-options.ts";
@@ -47,6 +48,8 @@ function trainPhase(options: TrainOptions): Phase {
 
 async function runTraining(options: TrainOptions, context: JobContext): Promise<JobReport> {
   const { workdir, signal, progress } = context;
+  for (const phase of ["tokenizer", "shards"])
+    for (const job of reportedJobs(workdir, phase)) checkOutputs(workdir, phase, job);
   const { openDevice } = await import("../trainer/devices.ts");
   const { train } = await import("../trainer/train.ts");
   const { modelVocabulary } = await import("./model-vocabulary.ts");
@@ -122,6 +125,7 @@ function samplePhase(options: SampleValues, training: TrainOptions | undefined):
     jobs: () => 1,
     async run(_, { workdir, signal, progress }): Promise<JobReport> {
       const { openTalker } = await import("./talk.ts");
+      for (const phase of ["tokenizer", "train"]) checkOutputs(workdir, phase, 0);
       const wall = performance.now();
       const talker = await openTalker(
         modelDir(workdir),

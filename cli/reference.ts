@@ -6,7 +6,7 @@
 import { nearest, shown, UserError } from "../lib/errors.ts";
 import type { Options } from "../lib/options.ts";
 import { crawlOptions } from "../pipeline/fetch/options.ts";
-import { sourceOptions } from "../pipeline/readers/input.ts";
+import { sourceOptions } from "../pipeline/readers/settings.ts";
 import {
   type Catalogue,
   type CatalogueEntry,

@@ -12,7 +12,6 @@ import { inputKeys, type RecipeStage } from "../recipe.ts";
 import { corpusStages, documentStages } from "../stages.ts";
 import { emptyStats } from "../stats.ts";
 import { buildStages } from "./build.ts";
-import { runDocuments } from "./documents-job.ts";
 import { cpuSeconds, type JobContext, type JobReport, type Phase } from "./phase.ts";
 import type { Plan } from "./plan.ts";
 
@@ -94,6 +93,7 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
     total: first ? { bytes: plan.inputs.reduce((sum, input) => sum + input.bytes, 0) } : {},
     jobs: () => plan.inputs.length,
     async run(job, context) {
+      const { runDocuments } = await import("./documents-job.ts");
       built ??= buildStages(plan, stages);
       return runDocuments(plan, segment, job, await built, context);
     },

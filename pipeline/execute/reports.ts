@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sha256File, writeAtomic } from "../../lib/atomic.ts";
+import { DamagedFile } from "../../lib/errors.ts";
 import type { JobReport, Phase } from "./phase.ts";
 
 /** What a phase was begun for, so that a later run can say what has changed. */
@@ -82,6 +83,13 @@ export function readReport(workdir: string, phase: string, job: number, thorough
     if (thorough && sha256File(full) !== file.sha256) return { state: "damaged", path: full };
   }
   return { state: "done", report };
+}
+
+/** Compares all that a job wrote with its checksums. Throws DamagedFile. */
+export function checkOutputs(workdir: string, phase: string, job: number): void {
+  const found = readReport(workdir, phase, job, true);
+  if (found.state === "damaged")
+    throw new DamagedFile(found.path, "it does not match its checksum or is missing");
 }
 
 /** Numbers of the jobs that have a report, ascending. */

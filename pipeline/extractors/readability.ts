@@ -4,8 +4,7 @@
  * or a stack overflow. So a page is counted with our own tokenizer first; what is over the limits below, and what
  * the library throws on or finds nothing in, gets the text of `main-content` instead: never slower, never lost.
  */
-import { Readability } from "@mozilla/readability";
-import { parseHTML } from "linkedom";
+import { createRequire } from "node:module";
 import type { Engine } from "./extraction.ts";
 import { fullText } from "./full-text.ts";
 import { parseHtml } from "./html.ts";
@@ -45,7 +44,19 @@ export function refusal(html: string): string | null {
   return null;
 }
 
+type Libraries = Pick<typeof import("linkedom"), "parseHTML"> &
+  Pick<typeof import("@mozilla/readability"), "Readability">;
+let loaded: Libraries | null = null;
+
+/** Loaded at the first page: they cost every command 0.2 s of CPU time, and few recipes use them. */
+function libraries(): Libraries {
+  const require = createRequire(import.meta.url);
+  loaded ??= { ...require("linkedom"), ...require("@mozilla/readability") } as Libraries;
+  return loaded;
+}
+
 function articleOf(html: string): string | null {
+  const { parseHTML, Readability } = libraries();
   try {
     const { document } = parseHTML(html);
     return new Readability(document, { maxElemsToParse: readabilityLimits.nodes }).parse()?.content ?? null;

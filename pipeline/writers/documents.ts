@@ -2,6 +2,7 @@
  * The curated corpus, `documents/part-*.parquet`: one fixed schema for every run, whatever its stages, so that parts
  * of different runs can be read together. What has no column of its own is in `meta` as JSON.
  */
+import { DamagedFile } from "../../lib/errors.ts";
 import { createTable, readTable, type Schema, type TableWriter } from "../../lib/parquet.ts";
 import type { Document, MetaValue } from "../document.ts";
 
@@ -60,10 +61,14 @@ export function createDocuments(path: string): DocumentsWriter {
   };
 }
 
-/** Id and text of every document of one part, in order. */
+/** Id and text of every document of one part, in order. Throws DamagedFile. */
 export async function* readTexts(
   path: string,
 ): AsyncGenerator<{ readonly id: string; readonly text: string }> {
-  for await (const row of readTable(path, ["id", "text"]))
-    yield { id: String(row["id"]), text: String(row["text"] ?? "") };
+  try {
+    for await (const row of readTable(path, ["id", "text"]))
+      yield { id: String(row["id"]), text: String(row["text"] ?? "") };
+  } catch (error) {
+    throw new DamagedFile(path, (error as Error).message);
+  }
 }
