@@ -96,12 +96,15 @@ export function cancel(ids: readonly string[]): void {
   if (ids.length > 0) slurm("scancel", ids);
 }
 
-/** How an element that is no longer there ended, in Slurm's words: "OUT_OF_MEMORY, exit code 0:125". */
-export function stateOf(id: string, element: number): string | null {
+const ended = /^(FAILED|CANCELLED|TIMEOUT|OUT_OF_MEMORY|NODE_FAIL|BOOT_FAIL|DEADLINE|PREEMPTED)/;
+
+/** How an element that is no longer there ended; Slurm forgets it after some minutes. */
+export function stateOf(id: string, element: number): { readonly words: string; readonly failed: boolean } {
   const { out } = slurm("scontrol", ["show", "job", "-o", `${id}_${element}`]);
   const state = /\bJobState=(\S+)/.exec(out)?.[1];
-  const code = /\bExitCode=(\S+)/.exec(out)?.[1];
-  return state ? `Slurm says ${state}, exit code ${code ?? "unknown"}` : null;
+  const code = /\bExitCode=(\S+)/.exec(out)?.[1] ?? "unknown";
+  if (state === undefined) return { words: "it ended without a report", failed: false };
+  return { words: `Slurm says ${state}, exit code ${code}`, failed: ended.test(state) };
 }
 
 /** The most elements an array may have here. */

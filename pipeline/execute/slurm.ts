@@ -199,8 +199,9 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
             const found = readSaid(workdir, phase.name, job);
             return found?.failed ? [{ job, error: failureSaid(found)! }] : [];
           });
-        if (said.length === 0 && !entry?.hopeless && Date.now() - since < grace) continue;
-        const { log, ended } = endOf(ids, phase.name, element);
+        const early = said.length === 0 && !entry?.hopeless && Date.now() - since < grace;
+        const { log, ended, failed } = endOf(ids, phase.name, element);
+        if (early && !failed) continue;
         const tried = (tries.get(element) ?? 0) + 1;
         tries.set(element, tried);
         gone.delete(element);
@@ -252,16 +253,16 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
     }
   }
 
+  /** The last try of an element: its log, and how it ended as Slurm has it. */
   function endOf(ids: readonly string[], phase: string, element: number) {
-    for (const id of [...ids].reverse()) {
-      const path = join(logs, `${phase}-${id}_${element}.log`);
-      if (!existsSync(path)) continue;
-      const tail = readFileSync(path, "utf8").trimEnd().split("\n").slice(-logLines).join("\n");
-      return { log: { path, tail }, ended: stateOf(id, element) ?? "it ended without a report" };
-    }
-    const path = join(logs, `${phase}-${ids[ids.length - 1]}_${element}.log`);
-    const ended = stateOf(ids[ids.length - 1]!, element) ?? "it never ran";
-    return { log: { path, tail: "(there is none)" }, ended };
+    const at = (id: string) => join(logs, `${phase}-${id}_${element}.log`);
+    const id = [...ids].reverse().find(candidate => existsSync(at(candidate))) ?? ids[ids.length - 1]!;
+    const path = at(id);
+    const tail = existsSync(path)
+      ? readFileSync(path, "utf8").trimEnd().split("\n").slice(-logLines).join("\n")
+      : "(there is none)";
+    const { words, failed } = stateOf(id, element);
+    return { log: { path, tail }, ended: words, failed };
   }
 }
 
