@@ -56,6 +56,7 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
   const { device, reason } = await openDevice(options.device, {
     threads: options.threads,
     allowSoftware: options.device === "webgpu",
+    precision: options.precision,
   });
   progress({ line: `  training on ${reason}` });
   const stats = emptyStats("train");

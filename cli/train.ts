@@ -5,9 +5,10 @@ import { nearest, shown, UserError } from "../lib/errors.ts";
 import { defaults, type Values } from "../lib/options.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import { openShards } from "../tokenizer/shards/read.ts";
+import { configOfFile, modelFolder, readModelFile } from "../trainer/checkpoint.ts";
 import { configOf } from "../trainer/config.ts";
 import { flopsPerToken, mfuFormula } from "../trainer/flops.ts";
-import { memoryPlan } from "../trainer/memory.ts";
+import { checkMemory, deviceMemory, fastMicroBatch, memoryPlan } from "../trainer/memory.ts";
 import { trainOptions } from "../trainer/options.ts";
 import { countParameters } from "../trainer/parameters.ts";
 import { command } from "./command.ts";
@@ -44,13 +45,19 @@ export const train = command({
       about: "what the machine costs, for --dry-run",
       more: true,
     },
+    init: {
+      type: "text",
+      value: "DIR",
+      about: "begin from this model (a checkpoint, or what curate import wrote) and its shape",
+    },
     out: { type: "text", value: "DIR", about: "another folder for checkpoints and metrics", more: true },
     json: { type: "flag", about: "one JSON object a step, and the result", more: true },
   },
   async run(_, flags) {
     const workdir = workdirOf(flags.workdir);
     const options = optionsFor(workdir, flags.set, flags.device);
-    if (flags["dry-run"]) return dryRun(workdir, options, flags["price-per-hour"], flags.json);
+    const init = flags.init === undefined ? null : resolve(flags.init);
+    if (flags["dry-run"]) return dryRun(workdir, options, init, flags["price-per-hour"], flags.json);
     const lock = acquireLock(workdir);
     const stop = new AbortController();
     const onSignal = () => (stop.signal.aborted ? process.exit(130) : stop.abort());
@@ -60,6 +67,7 @@ export const train = command({
     const { device, reason } = await openDevice(options.device, {
       threads: options.threads,
       allowSoftware: options.device === "webgpu",
+      precision: options.precision,
     });
     try {
       say(reason);
@@ -71,6 +79,7 @@ export const train = command({
           out: flags.out ? resolve(flags.out) : modelDir(workdir),
           options,
           device,
+          init,
         },
         ...{ vocabulary: modelVocabulary(tokenizerDir(workdir)).vocabulary, signal: stop.signal },
         on: {
@@ -82,10 +91,13 @@ export const train = command({
           },
           step(metrics) {
             if (flags.json) return json(metrics);
-            const { step, loss, gradNorm, lr, ms, tokensPerSecond, mfu, valLoss } = metrics;
+            const { step, loss, gradNorm, lr, ms, tokensPerSecond, mfu, valLoss, outliers = {} } = metrics;
+            const strange = Object.entries(outliers).map(
+              ([name, z]) => ` | unusual ${name}: ${z} deviations above the steps before`,
+            );
             const left = ((Date.now() - began) / 1000 / (step - from)) * (options.steps - step);
             say(
-              `step ${step}/${options.steps} | loss ${loss.toFixed(4)} | norm ${gradNorm.toFixed(3)} | lr ${lr.toExponential(2)} | ${ms.toFixed(0)} ms | ${number(tokensPerSecond)} tokens/s${mfu === null ? "" : ` | MFU ${(mfu * 100).toFixed(1)} %`} | ${duration(left)} left${valLoss === undefined ? "" : ` | validation ${valLoss.toFixed(4)}`}`,
+              `step ${step}/${options.steps} | loss ${loss.toFixed(4)} | norm ${gradNorm.toFixed(3)} | lr ${lr.toExponential(2)} | ${ms.toFixed(0)} ms | ${number(tokensPerSecond)} tokens/s${mfu === null ? "" : ` | MFU ${(mfu * 100).toFixed(1)} %`} | ${duration(left)} left${valLoss === undefined ? "" : ` | validation ${valLoss.toFixed(4)}`}${strange.join("")}`,
             );
           },
           sample: ({ step, text }) =>
@@ -148,30 +160,39 @@ function optionsFor(workdir: string, sets: readonly string[], device: string | u
 async function dryRun(
   workdir: string,
   options: TrainValues,
+  init: string | null,
   price: number | undefined,
   asJson: boolean,
 ): Promise<void> {
   const { vocabulary } = modelVocabulary(tokenizerDir(workdir));
-  const config = configOf({ ...options, vocabulary: vocabulary.size });
+  const config = init
+    ? configOfFile(readModelFile(modelFolder(init)))
+    : configOf({ ...options, vocabulary: vocabulary.size });
   const shards = openShards(shardsDir(workdir), "train");
   const { openDevice } = await import("../trainer/devices.ts");
   const { measurePeak } = await import("../trainer/peak.ts");
   const { device, reason } = await openDevice(options.device, {
     threads: options.threads,
     allowSoftware: options.device === "webgpu",
+    precision: options.precision,
   });
   try {
     const peak = await measurePeak(device);
     const tokens = options.steps * options.batchTokens;
     const flops = flopsPerToken(config);
     const seconds = (tokens * flops) / (peak * 0.35);
-    const memory = memoryPlan(config, options.microBatch ?? 1);
+    const sequences = Math.max(1, Math.floor(options.batchTokens / config.context));
+    const rows = options.microBatch ?? fastMicroBatch(config, sequences, device, options);
+    const memory = memoryPlan(config, rows, options);
+    const available = deviceMemory(device);
     const plan = {
       ...{
         device: reason,
         parameters: countParameters(config),
         config,
         memory,
+        microBatch: rows,
+        memoryAvailable: Number.isFinite(available) ? available : null,
         tokens,
         trainTokens: shards.tokens,
       },
@@ -179,7 +200,7 @@ async function dryRun(
       cost: price === undefined ? null : (price * seconds) / 3600,
     };
     if (asJson) return json(plan);
-    const rows = [
+    const lines = [
       ["device", reason],
       ["parameters", number(plan.parameters)],
       [
@@ -188,6 +209,10 @@ async function dryRun(
           .filter(([, value]) => typeof value === "number")
           .map(([name, value]) => `${name} ${bytes(value as number)}`)
           .join(", "),
+      ],
+      [
+        "",
+        `in micro-batches of ${rows} x ${config.context} tokens; ${Number.isFinite(available) ? `${bytes(available)} free` : "the device does not say what it has"}`,
       ],
       [
         "tokens",
@@ -200,7 +225,9 @@ async function dryRun(
       ],
       ...(plan.cost === null ? [] : [["cost", `about ${plan.cost.toFixed(2)}`]]),
     ];
-    out(table(rows, ["left", "left"]));
+    out(table(lines, ["left", "left"]));
+    // What would be refused at the start is refused here, with what would fit.
+    checkMemory(config, rows, available, options);
   } finally {
     await device.destroy();
   }

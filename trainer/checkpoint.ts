@@ -22,6 +22,7 @@ import { shown, UserError } from "../lib/errors.ts";
 import type { Cursor } from "./batches.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import type { Validation } from "./evaluate.ts";
+import type { LossScale } from "./loss-scale.ts";
 import { allocModel, freeModel, type Model, type Tensors } from "./model.ts";
 import { lengthOf, parametersOf } from "./parameters.ts";
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
@@ -50,6 +51,8 @@ export type TrainingState = {
   /** Of this step, where it was validated. */
   readonly validation: Validation | null;
   readonly best: { readonly step: number; readonly loss: number } | null;
+  /** Of training in half precision: what the loss is multiplied by, and for how many steps it has been. */
+  readonly lossScale?: LossScale;
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 };
 
@@ -69,11 +72,13 @@ export function listCheckpoints(out: string): number[] {
 }
 
 const tensorsToWrite = (device: Device, config: ModelConfig, tensors: Tensors, prefix = "") =>
-  parametersOf(config).map(({ name, shape }) => ({
-    name: prefix + name,
-    shape,
-    data: () => device.read(tensors.get(name)!),
-  }));
+  parametersOf(config)
+    .filter(({ name }) => tensors.has(name))
+    .map(({ name, shape }) => ({
+      name: prefix + name,
+      shape,
+      data: () => device.read(tensors.get(name)!),
+    }));
 
 /** Writes model.safetensors and config.json to a folder: what a model is, without its training. */
 export async function writeModel(dir: string, model: Model, file: Pick<ModelFile, "eot" | "tokenizer">) {
@@ -211,7 +216,7 @@ export function loadTensors(
   tensors: Tensors,
   prefix = "",
 ) {
-  for (const { name, shape } of parametersOf(config)) {
+  for (const { name, shape } of parametersOf(config).filter(({ name }) => tensors.has(name))) {
     const header = file.tensors.get(prefix + name);
     const found = header ? `[${header.shape}]` : "none";
     if (!header || header.shape.join() !== shape.join()) {

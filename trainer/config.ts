@@ -26,6 +26,18 @@ export type ModelConfig = {
   readonly eps: number;
   /** Base of the rotary frequencies; unused by gpt2. */
   readonly ropeBase: number;
+  /** How rotary frequencies are stretched beyond the context of pretraining; absent: not at all. */
+  readonly ropeScaling?: RopeScaling;
+};
+
+/** Llama 3's stretching of the rotary frequencies, by Hugging Face's numbers (rope_type llama3). */
+export type RopeScaling = {
+  /** Wavelengths longer than originalContext / lowFrequencyFactor are multiplied by it. */
+  readonly factor: number;
+  readonly lowFrequencyFactor: number;
+  /** Wavelengths shorter than originalContext / highFrequencyFactor stay; between the two it is a blend. */
+  readonly highFrequencyFactor: number;
+  readonly originalContext: number;
 };
 
 type Shape = Pick<ModelConfig, "layers" | "heads" | "width" | "context">;
@@ -46,6 +58,24 @@ export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as PresetName[];
 
 export const headSize = (config: ModelConfig) => config.width / config.heads;
+
+/** What each of the D/2 rotary frequencies is divided by: 1 without scaling. */
+export function rotaryDivisors({ ropeBase, ropeScaling, ...config }: ModelConfig): Float64Array {
+  const D = config.width / config.heads;
+  return Float64Array.from({ length: D / 2 }, (_, i) => {
+    if (!ropeScaling) return 1;
+    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext } = ropeScaling;
+    const turns = (originalContext * ropeBase ** ((-2 * i) / D)) / (2 * Math.PI);
+    const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+    return 1 / (kept + (1 - kept) / factor);
+  });
+}
+
+/** Radians a position, of each of the D/2 rotary pairs. */
+export function rotaryFrequencies(config: ModelConfig): Float32Array {
+  const D = config.width / config.heads;
+  return Float32Array.from(rotaryDivisors(config), (by, i) => config.ropeBase ** ((-2 * i) / D) / by);
+}
 
 /** Columns of logits and rows of the embedding: the vocabulary rounded up to a multiple of 64. */
 export const paddedVocabulary = (config: Pick<ModelConfig, "vocabulary">) =>
@@ -119,5 +149,16 @@ export function checkConfig(config: ModelConfig): ModelConfig {
       `model width / heads: expected an even head size for rotary positions, got ${width / heads}`,
     );
   }
+  if (config.ropeScaling) checkScaling(config.ropeScaling);
   return config;
+}
+
+function checkScaling({ factor, lowFrequencyFactor, highFrequencyFactor, originalContext }: RopeScaling) {
+  const right =
+    factor > 0 && lowFrequencyFactor > 0 && highFrequencyFactor > lowFrequencyFactor && originalContext > 0;
+  if (right) return;
+  throw new UserError(
+    "model ropeScaling: expected positive numbers with highFrequencyFactor above lowFrequencyFactor, got " +
+      `factor ${factor}, ${lowFrequencyFactor} to ${highFrequencyFactor}, original context ${originalContext}`,
+  );
 }

@@ -15,19 +15,27 @@ export type DeviceOptions = {
   readonly threads?: number | null;
   /** Let WebGPU run on a software adapter. */
   readonly allowSoftware?: boolean;
+  /** Of the operands of products on webgpu; the other devices know float32 alone. */
+  readonly precision?: Precision;
 };
+
+export type Precision = "f32" | "f16";
 
 export type OpenedDevice = { readonly device: Device; readonly reason: string };
 
 type OpenWebgpu = (options: {
   readonly allowSoftware: boolean;
+  readonly precision: Precision;
 }) => Promise<Device | { readonly unavailable: string }>;
 
 /** The webgpu device, or why there is none. */
-async function tryWebgpu(allowSoftware: boolean): Promise<Device | { readonly unavailable: string }> {
+async function tryWebgpu(
+  allowSoftware: boolean,
+  precision: Precision,
+): Promise<Device | { readonly unavailable: string }> {
   try {
     const module = (await import("../kernels/webgpu/device.ts")) as unknown as { openWebgpu: OpenWebgpu };
-    return await module.openWebgpu({ allowSoftware });
+    return await module.openWebgpu({ allowSoftware, precision });
   } catch (error) {
     return { unavailable: error instanceof Error ? error.message : String(error) };
   }
@@ -36,7 +44,7 @@ async function tryWebgpu(allowSoftware: boolean): Promise<Device | { readonly un
 const isDevice = (opened: Device | { readonly unavailable: string }): opened is Device => "kind" in opened;
 
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<OpenedDevice> {
-  const { threads = null, allowSoftware = false } = options;
+  const { threads = null, allowSoftware = false, precision = "f32" } = options;
   if (kind === "reference") return { device: openReference(), reason: "reference: as asked" };
   if (kind === "cpu") {
     const device = await openCpu({ threads });
@@ -45,7 +53,7 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
   if (kind !== "auto" && kind !== "webgpu") {
     throw new UserError(`device: expected auto, cpu, webgpu or reference, got ${shown(kind)}`);
   }
-  const webgpu = await tryWebgpu(kind === "webgpu" && allowSoftware);
+  const webgpu = await tryWebgpu(kind === "webgpu" && allowSoftware, precision);
   if (isDevice(webgpu)) {
     return {
       device: webgpu,
@@ -63,4 +71,10 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
     device,
     reason: `${device.about}: no GPU for WebGPU (${webgpu.unavailable}); a GPU with a Vulkan, Metal or D3D12 driver is faster`,
   };
+}
+
+/** What a device really multiplies in: it may have no half precision where that was asked for. */
+export function precisionOf(device: Device): Precision {
+  const { tuning } = device as Device & { readonly tuning?: { readonly precision?: Precision } };
+  return tuning?.precision === "f16" ? "f16" : "f32";
 }

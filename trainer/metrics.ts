@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
+import type { Outliers } from "./outliers.ts";
 
 export type StepMetrics = {
   readonly step: number;
@@ -20,6 +21,8 @@ export type StepMetrics = {
   readonly mfu: number | null;
   /** Of the step alone, without validation, samples and checkpoints. */
   readonly ms: number;
+  /** What stands out against the steps before, in standard deviations. */
+  readonly outliers?: Outliers;
   readonly valLoss?: number;
   readonly valBitsPerByte?: number | null;
 };
@@ -38,6 +41,13 @@ export function truncateAfter(path: string, step: number) {
     .split("\n")
     .filter(line => (stepOfLine(line) ?? Number.POSITIVE_INFINITY) <= step);
   writeAtomic(path, kept.map(line => line + "\n").join(""));
+}
+
+/** The last steps of a metrics file, oldest first. */
+export function lastMetrics(path: string, count: number): StepMetrics[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").trim().split("\n").slice(-count);
+  return lines.filter(line => line !== "").map(line => JSON.parse(line) as StepMetrics);
 }
 
 function stepOfLine(line: string): number | null {

@@ -5,7 +5,7 @@
  * Names after llm.c: N = B·T rows. Knows no data, optimizer or files.
  */
 import type { Device, Tensor } from "../kernels/device.ts";
-import { headSize, type ModelConfig, paddedVocabulary, qkvWidth } from "./config.ts";
+import { headSize, type ModelConfig, paddedVocabulary, qkvWidth, rotaryFrequencies } from "./config.ts";
 import { lengthOf, type Parameter, parametersOf } from "./parameters.ts";
 
 export type Tensors = ReadonlyMap<string, Tensor>;
@@ -50,13 +50,19 @@ export type Shape = { readonly B: number; readonly T: number; readonly position:
 
 export function allocModel(device: Device, config: ModelConfig): Model {
   const weights = allocParameters(device, config, "weight");
-  return { config, device, weights, frequencies: rotaryFrequencies(device, config) };
+  return { config, device, weights, frequencies: allocFrequencies(device, config) };
 }
 
-/** One zeroed tensor for each parameter. */
-export function allocParameters(device: Device, config: ModelConfig, what: string): Tensors {
+/** One zeroed tensor for each parameter, or for those that are `wanted`. */
+export function allocParameters(
+  device: Device,
+  config: ModelConfig,
+  what: string,
+  wanted: (parameter: Parameter) => boolean = () => true,
+): Tensors {
   const alloc = (parameter: Parameter) => device.alloc(`${what} of ${parameter.name}`, lengthOf(parameter));
-  return new Map(parametersOf(config).map(parameter => [parameter.name, alloc(parameter)]));
+  const list = parametersOf(config).filter(wanted);
+  return new Map(list.map(parameter => [parameter.name, alloc(parameter)]));
 }
 
 export function freeModel({ device, weights, frequencies }: Model) {
@@ -64,14 +70,11 @@ export function freeModel({ device, weights, frequencies }: Model) {
   if (frequencies) device.free(frequencies);
 }
 
-function rotaryFrequencies(device: Device, config: ModelConfig): Tensor | null {
+function allocFrequencies(device: Device, config: ModelConfig): Tensor | null {
   if (config.family === "gpt2") return null;
-  const D = headSize(config);
-  const tensor = device.alloc("rotary frequencies", D / 2);
-  device.write(
-    tensor,
-    Float32Array.from({ length: D / 2 }, (_, i) => config.ropeBase ** ((-2 * i) / D)),
-  );
+  const frequencies = rotaryFrequencies(config);
+  const tensor = device.alloc("rotary frequencies", frequencies.length);
+  device.write(tensor, frequencies);
   return tensor;
 }
 

@@ -1,5 +1,5 @@
 /** The options of training: what each means, expects and defaults to. The same declaration serves recipe, flags and docs. */
-import { choice, count, integer, number, optional, type Values } from "../lib/options.ts";
+import { choice, count, flag, integer, number, optional, type Values } from "../lib/options.ts";
 import { presetNames } from "./config.ts";
 
 const positive = { min: 1 };
@@ -45,10 +45,24 @@ export const trainOptions = {
     "After the warm-up: cosine down to minLr, or constant with a linear decay in the last fifth.",
     ["cosine", "warmup-stable-decay"] as const,
   ),
-  weightDecay: number(0.1, "AdamW's decoupled decay, on matrices only.", { min: 0 }),
+  optimizer: choice(
+    "adamw",
+    "adamw, or muon: the matrices of the blocks by Muon, with the same learning rate and decay; the rest by AdamW.",
+    ["adamw", "muon"] as const,
+  ),
+  weightDecay: number(0.1, "Decoupled decay, on matrices only.", { min: 0 }),
   beta1: number(0.9, "AdamW's decay of the gradient's mean.", { min: 0, max: 0.9999 }),
   beta2: number(0.95, "AdamW's decay of the squared gradient's mean.", { min: 0, max: 0.99999 }),
   clip: number(1, "Largest global norm of the gradient; 0: no clipping.", { min: 0 }),
+  recompute: flag(
+    false,
+    "Compute activations again on the way back instead of keeping them: far less memory, a third more time.",
+  ),
+  precision: choice(
+    "f32",
+    "Operands of matrix products on a GPU. f16: matrix units where there are any, with dynamic loss scaling; weights stay float32.",
+    ["f32", "f16"] as const,
+  ),
   seed: integer(1337, "Seed of the starting weights, of the order of the documents and of the samples."),
   evalEvery: integer(100, "Steps between two validations; the last step is always validated.", positive),
   evalTokens: count(65536, "Validation tokens, the first of the split, the same every time.", positive),

@@ -26,7 +26,7 @@ export function trainPlan(options: TrainOptions, vocabulary: number, corpusToken
   return {
     config,
     parameters: countParameters(config),
-    memory: memoryPlan(config, options.microBatch ?? 1),
+    memory: memoryPlan(config, options.microBatch ?? 1, options),
     flopsPerToken: perToken,
     tokens,
     flops: perToken * tokens,

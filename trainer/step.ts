@@ -1,10 +1,12 @@
 /**
- * One optimizer step: gradients of a batch in micro-batches, their global norm, AdamW. All of it is queued on the
- * device; the losses and the norm are read once, at the end.
+ * One optimizer step: gradients of a batch in micro-batches, their global norm, AdamW, or Muon for the matrices of the
+ * blocks. All of it is queued on the device; the losses and the norm are read once, at the end.
  */
 import type { Device, Tensor } from "../kernels/device.ts";
+import { freeMuon, type MatrixShape, type MuonSpace, muon, planMuon } from "../kernels/muon.ts";
 import type { Batch } from "./batches.ts";
 import type { Moments } from "./checkpoint.ts";
+import type { ModelConfig } from "./config.ts";
 import type { LossPlan } from "./evaluate.ts";
 import {
   allocParameters,
@@ -16,12 +18,14 @@ import {
   type Model,
   planGradients,
 } from "./model.ts";
-import { decays, lengthOf, parametersOf } from "./parameters.ts";
+import { decays, lengthOf, type Parameter, parametersOf } from "./parameters.ts";
 
 export type Optimizer = {
   readonly gradients: Gradients;
   readonly moments: Moments;
   readonly norm: Tensor;
+  /** Muon's buffers; null: AdamW alone. */
+  readonly muon: MuonSpace | null;
   /** Losses of each micro-batch of a step. */
   readonly losses: readonly Tensor[];
 };
@@ -36,15 +40,35 @@ export type Settings = {
   readonly lossScale?: number;
 };
 
-export function planOptimizer(model: Model, rows: number, microBatches: number): Optimizer {
+export type OptimizerName = "adamw" | "muon";
+
+/** Muon's: matrices of the blocks, for which a step in every direction alike makes sense. */
+export const isMuons = ({ name, shape }: Parameter) => shape.length === 2 && name.startsWith("layers.");
+
+export const muonShapes = (config: ModelConfig): MatrixShape[] =>
+  parametersOf(config)
+    .filter(isMuons)
+    .map(({ shape }) => [shape[0]!, shape[1]!]);
+
+/** Customary decay of Muon's momentum. */
+const muonBeta = 0.95;
+
+export function planOptimizer(
+  model: Model,
+  rows: number,
+  microBatches: number,
+  name: OptimizerName = "adamw",
+): Optimizer {
   const { device, config } = model;
   const N = rows * config.context;
+  const squared = (parameter: Parameter) => name === "adamw" || !isMuons(parameter);
   return {
     gradients: planGradients(model, N),
     moments: {
       m: allocParameters(device, config, "mean gradient"),
-      v: allocParameters(device, config, "mean squared gradient"),
+      v: allocParameters(device, config, "mean squared gradient", squared),
     },
+    muon: name === "muon" ? planMuon(device, muonShapes(config)) : null,
     norm: device.alloc("gradient norm", 1),
     losses: Array.from({ length: microBatches }, (_, i) => device.alloc(`losses ${i}`, N)),
   };
@@ -70,6 +94,7 @@ export async function optimizerStep(
   const { device, config, weights } = model;
   const { gradients, moments, norm } = optimizer;
   const { lossScale = 1, ...adamw } = settings;
+  const gradScale = 1 / lossScale;
   const shape = { B: plan.rows, T: config.context, position: 0 };
   const N = shape.B * shape.T;
   for (const tensor of gradients.parameters.values()) device.fill(tensor, 0);
@@ -88,15 +113,23 @@ export async function optimizerStep(
     });
     backward(model, plan.activations, gradients, plan.ids, shape);
   }
-  device.globalNorm({ norm, tensors: [...gradients.parameters.values()], scale: 1 / lossScale });
+  device.globalNorm({ norm, tensors: [...gradients.parameters.values()], scale: gradScale });
   for (const parameter of parametersOf(config)) {
-    const { name } = parameter;
+    const { name, shape } = parameter;
+    const tensors = { param: weights.get(name)!, grad: gradients.parameters.get(name)! };
+    if (optimizer.muon && isMuons(parameter)) {
+      muon(device, optimizer.muon, {
+        ...{ ...tensors, m: moments.m.get(name)!, rows: shape[0]!, columns: shape[1]!, norm, gradScale },
+        ...{ lr: settings.lr, beta: muonBeta, weightDecay: settings.weightDecay, clip: settings.clip },
+      });
+      continue;
+    }
     device.adamw({
-      ...{ param: weights.get(name)!, grad: gradients.parameters.get(name)! },
+      ...tensors,
       ...{ m: moments.m.get(name)!, v: moments.v.get(name)!, N: lengthOf(parameter), norm, step, eps: 1e-8 },
       ...adamw,
       weightDecay: decays(parameter) ? settings.weightDecay : 0,
-      gradScale: 1 / lossScale,
+      gradScale,
     });
   }
   const losses: number[] = [];
@@ -106,6 +139,13 @@ export async function optimizerStep(
   }
   const [gradNorm] = await device.read(norm);
   return { losses, loss: losses.reduce((a, b) => a + b, 0) / losses.length, gradNorm: gradNorm! };
+}
+
+export function freeOptimizer(device: Device, { gradients, moments, norm, losses, muon: space }: Optimizer) {
+  const { parameters, ...buffers } = gradients;
+  const maps = [parameters, moments.m, moments.v].flatMap(tensors => [...tensors.values()]);
+  for (const tensor of [...maps, ...Object.values(buffers), ...losses, norm]) device.free(tensor);
+  if (space) freeMuon(device, space);
 }
 
 /** Names of the tensors that hold a number that is not finite: gradients first, then weights. */

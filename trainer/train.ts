@@ -8,8 +8,10 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Device } from "../kernels/device.ts";
 import { shown, UserError } from "../lib/errors.ts";
+import { defaults } from "../lib/options.ts";
 import { openShards } from "../tokenizer/shards/read.ts";
 import {
+  type Batch,
   type BatchStream,
   start as beginning,
   type Cursor,
@@ -20,6 +22,7 @@ import {
   type Checkpoint,
   configOfFile,
   loadTensors,
+  modelFolder,
   newestCheckpoint,
   prune,
   readModelFile,
@@ -27,18 +30,29 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import { configOf, type ModelConfig } from "./config.ts";
+import { precisionOf } from "./devices.ts";
 import { freeLosses, type LossPlan, planLosses, type Validation, validate } from "./evaluate.ts";
 import { flopsPerToken } from "./flops.ts";
+import { firstLossScale, type LossScale, nextLossScale, smallestLossScale } from "./loss-scale.ts";
 import { checkMemory, deviceMemory, fastMicroBatch } from "./memory.ts";
-import { append, type SampleRecord, type StepMetrics, truncateAfter } from "./metrics.ts";
+import { append, lastMetrics, type SampleRecord, type StepMetrics, truncateAfter } from "./metrics.ts";
 import { allocModel, freeModel, type Model } from "./model.ts";
-import type { TrainOptions } from "./options.ts";
+import { type TrainOptions, trainOptions } from "./options.ts";
+import { watchOutliers } from "./outliers.ts";
 import { countParameters, parametersOf, startingValues } from "./parameters.ts";
 import { measurePeak } from "./peak.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { sample } from "./sample.ts";
 import { learningRate } from "./schedule.ts";
-import { notFinite, type Optimizer, optimizerStep, planOptimizer } from "./step.ts";
+import {
+  freeOptimizer,
+  notFinite,
+  type Optimizer,
+  optimizerStep,
+  planOptimizer,
+  type Settings,
+  type StepResult,
+} from "./step.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 export type TrainStart = {
@@ -91,6 +105,8 @@ export type TrainRequest = {
   readonly options: TrainOptions;
   readonly device: Device;
   readonly vocabulary: Vocabulary;
+  /** A model to begin from, in place of drawn weights: its shape counts, not that of the options. */
+  readonly init?: string | null;
   readonly signal?: AbortSignal | null;
   readonly on?: TrainEvents;
 };
@@ -99,7 +115,7 @@ export type TrainRequest = {
 const free = new Set<keyof TrainOptions>([
   ...(["steps", "evalEvery", "evalTokens", "sampleEvery", "sampleTokens", "checkpointEvery"] as const),
   ...(["keep", "device", "threads", "preset", "layers", "heads", "kvHeads", "width", "context"] as const),
-  "family",
+  ...(["family", "recompute"] as const),
 ]);
 
 export async function train(request: TrainRequest): Promise<TrainResult> {
@@ -114,18 +130,20 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
       "run the recipe from its shards stage again",
     );
   }
-  const config = configOf({ ...options, vocabulary: vocabulary.size });
+  const config = request.init
+    ? configToBeginFrom(request.init, vocabulary, shards.tokenizerHash)
+    : configOf({ ...options, vocabulary: vocabulary.size });
   const sequences = sequencesOf(options, config);
   const { checkpoint, damaged } = newestCheckpoint(out);
   const microBatch = microBatchOf(options, config, sequences, device, checkpoint);
-  checkMemory(config, microBatch, deviceMemory(device));
+  checkMemory(config, microBatch, deviceMemory(device), options);
   const course = { ...courseOf(options), microBatch };
   if (checkpoint) checkResumable(checkpoint, config, shards.tokenizerHash, course);
   sweep(out);
 
   const model = allocModel(device, config);
-  const plan = planLosses(model, microBatch);
-  const optimizer = planOptimizer(model, microBatch, sequences / microBatch);
+  const plan = planLosses(model, microBatch, options.recompute);
+  const optimizer = planOptimizer(model, microBatch, sequences / microBatch, options.optimizer);
   const file = { eot: vocabulary.eot, tokenizer: shards.tokenizerHash };
   const run: Run = { ...request, shards, held, model, plan, optimizer, config, sequences, course, file };
   try {
@@ -168,6 +186,21 @@ function hasSplit(dir: string, split: string): boolean {
   );
 }
 
+/** The shape of a model to go on with. UserError where the shards are of another vocabulary. */
+function configToBeginFrom(init: string, vocabulary: Vocabulary, tokenizer: string): ModelConfig {
+  const dir = modelFolder(init);
+  const file = readModelFile(dir);
+  const known = file.tokenizer !== null && file.tokenizer !== tokenizer;
+  if (known || file.vocabulary < vocabulary.size) {
+    throw new UserError(
+      `${dir}: the model has ${known ? "another tokenizer" : `a vocabulary of ${file.vocabulary}`} than the shards, ` +
+        `whose tokenizer has ${vocabulary.size} tokens`,
+      "make the shards with the model's own tokenizer",
+    );
+  }
+  return configOfFile(file);
+}
+
 /** Sequences in a batch. */
 function sequencesOf({ batchTokens }: TrainOptions, { context }: ModelConfig): number {
   if (batchTokens % context === 0) return batchTokens / context;
@@ -188,7 +221,7 @@ function microBatchOf(
   const before = checkpoint?.state.options["microBatch"];
   // The size of a micro-batch decides the order of sums, so a resumed run keeps what was chosen at its start.
   const rows = options.microBatch ?? (typeof before === "number" ? before : null);
-  if (rows === null) return fastMicroBatch(config, sequences, device);
+  if (rows === null) return fastMicroBatch(config, sequences, device, options);
   if (sequences % rows === 0) return rows;
   const divisors = Array.from({ length: sequences }, (_, i) => i + 1).filter(d => sequences % d === 0);
   throw new UserError(
@@ -212,10 +245,13 @@ function checkResumable(
 ) {
   const file = readModelFile(dir);
   const differences: string[] = [];
+  // What a checkpoint does not know of is younger than it, and was as it is by default.
+  const absent: Readonly<Record<string, unknown>> = defaults(trainOptions);
   const compare = (before: object, now: object) => {
     for (const [name, value] of Object.entries(now)) {
-      const old = (before as Record<string, unknown>)[name];
-      if (old !== value) differences.push(`${name} was ${shown(old)}, now ${shown(value)}`);
+      const old = name in before ? (before as Record<string, unknown>)[name] : absent[name];
+      if (JSON.stringify(old) !== JSON.stringify(value))
+        differences.push(`${name} was ${shown(old)}, now ${shown(value)}`);
     }
   };
   compare(configOfFile(file), config);
@@ -228,7 +264,16 @@ function checkResumable(
   );
 }
 
-function initialise({ device, model, options }: Run) {
+function initialise({ device, model, options, init }: Run) {
+  if (init) {
+    const path = join(modelFolder(init), "model.safetensors");
+    const file = openSafetensors(path);
+    try {
+      return loadTensors(file, path, device, model.config, model.weights);
+    } finally {
+      file.close();
+    }
+  }
   for (const parameter of parametersOf(model.config)) {
     device.write(model.weights.get(parameter.name)!, startingValues(parameter, model.config, options.seed));
   }
@@ -252,11 +297,7 @@ function restore({ device, model, optimizer }: Run, { dir }: Checkpoint) {
 }
 
 function release({ device, model, plan, optimizer }: Run) {
-  const { parameters, ...buffers } = optimizer.gradients;
-  const { m, v } = optimizer.moments;
-  const maps = [parameters, m, v].flatMap(tensors => [...tensors.values()]);
-  for (const tensor of [...maps, ...Object.values(buffers), ...optimizer.losses, optimizer.norm])
-    device.free(tensor);
+  freeOptimizer(device, optimizer);
   freeLosses(model, plan);
   freeModel(model);
 }
@@ -268,12 +309,15 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
   for (const path of Object.values(files)) truncateAfter(path, from);
   const stream = streamBatches(shards, config.context, options.seed, checkpoint?.state.cursor ?? beginning);
   const flops = flopsPerToken(config);
+  const outliers = watchOutliers(lastMetrics(files.metrics, 128));
+  const half = precisionOf(run.device) === "f16" && options.precision === "f16";
   const progress: Progress = {
     step: from,
     tokens: checkpoint?.state.tokens ?? 0,
     loss: checkpoint?.state.loss ?? Number.NaN,
     validation: checkpoint?.state.validation ?? null,
     best: checkpoint?.state.best ?? null,
+    lossScale: half ? (checkpoint?.state.lossScale ?? firstLossScale) : null,
     dir: checkpoint?.dir ?? "",
     written: from,
   };
@@ -282,17 +326,9 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
     const began = performance.now();
     const cursor = stream.cursor();
     const batches = Array.from({ length: sequences / plan.rows }, () => stream.next(plan.rows));
+    const { weightDecay, beta1, beta2, clip } = options;
     const lr = learningRate(options, step);
-    const settings = { ...options, lr };
-    const result = await optimizerStep(run.model, plan, run.optimizer, batches, step, {
-      ...{
-        lr,
-        weightDecay: settings.weightDecay,
-        beta1: settings.beta1,
-        beta2: settings.beta2,
-        clip: settings.clip,
-      },
-    });
+    const result = await scaledStep(run, progress, batches, step, { lr, weightDecay, beta1, beta2, clip });
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm))
       await diverged(run, progress, step, result, cursor);
     const seconds = (performance.now() - began) / 1000;
@@ -303,9 +339,11 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
     const validated = run.held !== null && (step % options.evalEvery === 0 || last);
     progress.validation = validated ? await validateNow(run, step) : null;
     const tokensPerSecond = options.batchTokens / seconds;
+    const strange = outliers.next(result);
     const metrics: StepMetrics = {
       ...{ step, tokens: progress.tokens, loss: result.loss, lr, gradNorm: result.gradNorm },
       ...{ tokensPerSecond, mfu: (tokensPerSecond * flops) / peakFlops, ms: seconds * 1000 },
+      ...(strange && { outliers: strange }),
       ...(validated && {
         valLoss: progress.validation!.loss,
         valBitsPerByte: progress.validation!.bitsPerByte,
@@ -326,6 +364,31 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
   return { step, tokens, loss, validation, best, checkpoint: dir, finished: step >= options.steps };
 }
 
+/**
+ * A step whose loss carries the run's scale, where it has one. Gradients too large for half precision changed nothing, so
+ * the same batches are tried again with half the scale, until the fault must lie elsewhere.
+ */
+async function scaledStep(
+  { model, plan, optimizer }: Run,
+  progress: Progress,
+  batches: readonly Batch[],
+  step: number,
+  settings: Settings,
+): Promise<StepResult> {
+  while (true) {
+    const { lossScale } = progress;
+    const scale = lossScale?.scale ?? 1;
+    const result = await optimizerStep(model, plan, optimizer, batches, step, {
+      ...settings,
+      lossScale: scale,
+    });
+    if (!lossScale) return result;
+    progress.lossScale = nextLossScale(lossScale, result.gradNorm);
+    const overflowed = Number.isFinite(result.loss) && !Number.isFinite(result.gradNorm);
+    if (!overflowed || progress.lossScale.scale < smallestLossScale) return result;
+  }
+}
+
 type Progress = {
   step: number;
   tokens: number;
@@ -334,6 +397,8 @@ type Progress = {
   validation: Validation | null;
   /** The checkpoint with the lowest validation loss. */
   best: { readonly step: number; readonly loss: number } | null;
+  /** null: gradients are float32 all the way. */
+  lossScale: LossScale | null;
   /** The last checkpoint and its step. */
   dir: string;
   written: number;
@@ -357,14 +422,14 @@ async function sampleNow({ model, options, vocabulary }: Run, step: number): Pro
 
 async function checkpointNow(run: Run, progress: Progress, stream: BatchStream) {
   const { out, model, optimizer, file, course, device, options, on } = run;
-  const { step, tokens, loss, validation } = progress;
+  const { step, tokens, loss, validation, lossScale } = progress;
   if (validation && validation.loss < (progress.best?.loss ?? Number.POSITIVE_INFINITY)) {
     progress.best = { step, loss: validation.loss };
   }
   const { best } = progress;
   const state = { step, tokens, loss, validation, best, cursor: stream.cursor(), options: course };
   progress.dir = await writeCheckpoint(out, model, optimizer.moments, file, {
-    ...state,
+    ...{ ...state, ...(lossScale && { lossScale }) },
     device: device.about,
   });
   progress.written = step;

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { openCpu } from "../../kernels/cpu/device.ts";
 import { UserError } from "../../lib/errors.ts";
 import { random } from "../../lib/random.ts";
-import type { ModelConfig } from "../../trainer/config.ts";
+import { type ModelConfig, rotaryDivisors } from "../../trainer/config.ts";
 import { exportGguf, type GgufTokenizer, ggufTokenizer } from "../../trainer/export/gguf.ts";
 import { encodeTensor, floatToHalf } from "../../trainer/export/quantise.ts";
 import { permuteRotary } from "../../trainer/import/imported.ts";
@@ -137,6 +137,16 @@ describe("a GGUF file", () => {
     assert.deepEqual(tensors.get("blk.0.ffn_up.weight")!.values, half(up.slice(96 * 48)));
     assert.equal(tensors.get("blk.0.attn_norm.weight")!.type, 0, "norms stay float32");
     assert.deepEqual(tensors.get("output.weight")!.shape, [48, 25]);
+  });
+
+  test("of a model with scaled rotary positions names what each frequency is divided by", async () => {
+    const ropeScaling = { factor: 4, lowFrequencyFactor: 1, highFrequencyFactor: 3, originalContext: 16 };
+    const config = tinyConfig("llama", { ropeScaling });
+    await exportGguf(join(dir, "scaled.gguf"), weightsOnDevice(randomModel(config)), tokenizer, "f16");
+    const stored = readGguf(join(dir, "scaled.gguf")).tensors.get("rope_freqs.weight")!;
+    assert.deepEqual([stored.shape, stored.type], [[6], 0]);
+    assert.deepEqual(stored.values, [...Float32Array.from(rotaryDivisors(config))]);
+    assert.equal(Math.max(...stored.values), 4);
   });
 
   test("in q8_0 quantises rows of whole blocks and stores the others as f16", async () => {

@@ -11,7 +11,12 @@ import type { Tensor } from "../../kernels/device.ts";
 import { UserError } from "../../lib/errors.ts";
 import { random } from "../../lib/random.ts";
 import { openModel } from "../../trainer/checkpoint.ts";
-import { type ModelConfig, paddedVocabulary } from "../../trainer/config.ts";
+import {
+  type ModelConfig,
+  paddedVocabulary,
+  rotaryDivisors,
+  rotaryFrequencies,
+} from "../../trainer/config.ts";
 import { openDecoder } from "../../trainer/decoder.ts";
 import { lossesOf, planLosses } from "../../trainer/evaluate.ts";
 import { exportHuggingFace } from "../../trainer/export/hugging-face.ts";
@@ -228,12 +233,34 @@ function writeFolder(folder: string, files: Readonly<Record<string, string | Buf
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
 }
 
+const ropeScaling = { factor: 4, lowFrequencyFactor: 1, highFrequencyFactor: 3, originalContext: 16 };
+
+test("Llama 3's scaling keeps short wavelengths, stretches long ones by the factor and blends between", () => {
+  const config = tinyConfig("llama", { width: 48, heads: 4, ropeScaling });
+  const plain = rotaryFrequencies(tinyConfig("llama", { width: 48, heads: 4 }));
+  const turns = [...plain].map(rate => (16 * rate) / (2 * Math.PI));
+  const ratio = [...rotaryFrequencies(config)].map((rate, i) => rate / plain[i]!);
+  for (const [i, turn] of turns.entries()) {
+    const expected = turn > 3 ? 1 : turn < 1 ? 1 / 4 : (turn - 1) / 2 + (1 - (turn - 1) / 2) / 4;
+    assert.ok(Math.abs(ratio[i]! - expected) < 1e-6, `${i}: ${ratio[i]}, ${expected}`);
+  }
+  assert.ok(
+    turns[0]! > 1 && turns[0]! < 3 && turns.at(-1)! < 1,
+    "a blend and a stretched one are among them",
+  );
+  assert.deepEqual(
+    [...rotaryDivisors({ ...config, ropeScaling: { ...ropeScaling, factor: 1 } })],
+    Array(6).fill(1),
+  );
+});
+
 describe("a Hugging Face folder", () => {
   const configs = [
     tinyConfig("gpt2"),
     tinyConfig("gpt2", { tied: false, hidden: 100, eps: 1e-6 }),
     tinyConfig("llama", { ropeBase: 500_000 }),
     tinyConfig("llama", { tied: true, eps: 1e-6 }),
+    tinyConfig("llama", { ropeScaling }),
   ];
   for (const [i, config] of configs.entries()) {
     test(`holds the model that was exported to it (${config.family}${config.tied ? ", tied" : ""})`, async () => {
@@ -303,9 +330,14 @@ describe("a Hugging Face folder", () => {
       /activation_function: expected "gelu_new" or .* got "relu"/,
     ],
     [
-      "scaled rotary positions",
-      { model_type: "llama", rope_scaling: { rope_type: "llama3" } },
-      /rope_scaling: expected none, got "llama3"/,
+      "rotary positions scaled in a way we do not know",
+      { model_type: "llama", rope_scaling: { rope_type: "yarn" } },
+      /rope_scaling: expected none or llama3, got "yarn"/,
+    ],
+    [
+      "rotary positions scaled by numbers that make no sense",
+      { model_type: "llama", rope_scaling: { rope_type: "llama3", low_freq_factor: 9 } },
+      /ropeScaling: expected positive numbers with highFrequencyFactor above .* 9 to 4/,
     ],
     [
       "heads of their own size",

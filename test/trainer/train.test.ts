@@ -10,6 +10,7 @@ import type { Device } from "../../kernels/device.ts";
 import { UserError } from "../../lib/errors.ts";
 import { listCheckpoints, newestCheckpoint, openModel } from "../../trainer/checkpoint.ts";
 import type { TrainOptions } from "../../trainer/options.ts";
+import { openSafetensors } from "../../trainer/safetensors.ts";
 import { type TrainEvents, type TrainResult, train } from "../../trainer/train.ts";
 import { temporary, tinyOptions, vocabulary, writeShards } from "./toy.ts";
 
@@ -18,11 +19,18 @@ const shards = writeShards(join(root, "shards"));
 const device = await openCpu({ threads: 1 });
 after(() => device.destroy());
 
-type Changes = { options?: Partial<TrainOptions>; device?: Device; signal?: AbortSignal; on?: TrainEvents };
+type Changes = {
+  options?: Partial<TrainOptions>;
+  device?: Device;
+  signal?: AbortSignal;
+  on?: TrainEvents;
+  init?: string;
+};
 
 const run = (out: string, changes: Changes = {}): Promise<TrainResult> =>
   train({
     ...{ shards, out: join(root, out), device: changes.device ?? device, vocabulary },
+    init: changes.init ?? null,
     ...{ options: tinyOptions(changes.options), signal: changes.signal ?? null, on: changes.on ?? {} },
   });
 
@@ -127,6 +135,64 @@ describe("a training run", () => {
       assert.deepEqual(results(`stopped-${family}`), results(`whole-${family}`));
     });
   }
+
+  test("by Muon learns, resumes to the same bytes and keeps no second moment of its matrices", async () => {
+    const options = { optimizer: "muon" } as const;
+    await run("muon", { options });
+    const stop = new AbortController();
+    const on = { step: ({ step }: { step: number }) => step === 7 && stop.abort() };
+    await run("muon-stopped", { options, signal: stop.signal, on });
+    await run("muon-stopped", { options });
+    assert.deepEqual(results("muon-stopped"), results("muon"));
+    const losses = linesOf("muon", "metrics.jsonl").map(({ loss }) => loss!);
+    assert.ok(losses.at(-1)! < losses[0]! - 0.2, "the loss goes down");
+    const { dir } = newestCheckpoint(join(root, "muon")).checkpoint!;
+    const file = openSafetensors(join(dir, "optimizer.safetensors"));
+    file.close();
+    assert.ok(file.tensors.has("m.layers.0.qkv.weight") && file.tensors.has("v.layers.0.qkv.bias"));
+    assert.equal(file.tensors.has("v.layers.0.qkv.weight"), false);
+  });
+
+  test("with recomputed activations ends with the same bytes", async () => {
+    await run("recomputed", { options: { recompute: true } });
+    assert.deepEqual(results("recomputed"), results("whole-gpt2"));
+  });
+
+  test("in half precision halves its loss scale until gradients fit, and learns the same", async () => {
+    // A device that overflows where the scale is above 2^13.
+    const narrow = {
+      ...device,
+      tuning: { precision: "f16" },
+      globalNorm(p: Parameters<Device["globalNorm"]>[0]) {
+        device.globalNorm(p);
+        if ((p.scale ?? 1) < 2 ** -13) device.write(p.norm, Float32Array.of(Number.POSITIVE_INFINITY));
+      },
+    } as Device;
+    await run("half", { device: narrow, options: { precision: "f16" } });
+    const { state } = newestCheckpoint(join(root, "half")).checkpoint!;
+    assert.deepEqual(state.lossScale, { scale: 2 ** 13, clean: 12 });
+    const [half, whole] = [linesOf("half", "metrics.jsonl"), linesOf("whole-gpt2", "metrics.jsonl")];
+    assert.equal(half.length, whole.length);
+    for (const [i, { loss }] of half.entries()) {
+      assert.ok(Math.abs(loss! - whole[i]!["loss"]!) < 1e-4, `step ${i + 1}: ${loss}, ${whole[i]!["loss"]}`);
+    }
+  });
+
+  test("goes on from another model's weights, and refuses one of another vocabulary", async () => {
+    const before = await run("first", { options: { steps: 6 } });
+    const init = before.checkpoint;
+    const options = { preset: "micro", layers: null, heads: null, width: null, steps: 3, warmup: 0 } as const;
+    await run("second", { options, init });
+    const [first, second] = [linesOf("first", "metrics.jsonl"), linesOf("second", "metrics.jsonl")];
+    assert.ok(second[0]!["loss"]! < first[0]!["loss"]! - 0.1, "it begins where the other ended");
+    assert.equal((await run("second", { options, init })).finished, true);
+    const other = join(root, "other-vocabulary");
+    cpSync(init, other, { recursive: true });
+    const config = JSON.parse(readFileSync(join(other, "config.json"), "utf8"));
+    writeFileSync(join(other, "config.json"), JSON.stringify({ ...config, tokenizer: "1".repeat(64) }));
+    const error = await run("third", { init: other }).catch((error: unknown) => error);
+    assert.ok(error instanceof UserError && /has another tokenizer than the shards/.test(error.message));
+  });
 
   test("killed with SIGKILL again and again ends with the same bytes", { timeout: 120_000 }, async () => {
     await run("unkilled", { options: { steps: 40 } });

@@ -6,7 +6,7 @@
  */
 import { createAtomic, type OutputFile } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
-import { headSize, type ModelConfig, qkvWidth } from "../config.ts";
+import { headSize, type ModelConfig, qkvWidth, rotaryDivisors } from "../config.ts";
 import { permuteRotary } from "../import/imported.ts";
 import type { Weights } from "../weights.ts";
 import { encodeTensor, type GgufType, ggufTypes } from "./quantise.ts";
@@ -224,6 +224,10 @@ function tensorsOf(weights: Weights, type: GgufType): GgufTensor[] {
       matrix(`${name}.ffn_up.weight`, `${ours}.up.weight`, C, F, 2 * F);
     }
     linear(`${name}.ffn_down`, `${ours}.down`, C, F);
+  }
+  if (config.ropeScaling) {
+    const divisors = Float32Array.from(rotaryDivisors(config));
+    list.push({ name: "rope_freqs.weight", shape: [D / 2], type: "f32", data: async () => divisors });
   }
   norm("output_norm", "norm");
   if (!tied) matrix("output.weight", "head", C, 0, vocabulary);

@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
-import { type ModelConfig, qkvWidth } from "../config.ts";
+import { type ModelConfig, qkvWidth, type RopeScaling } from "../config.ts";
 import { gpt2Names, gpt2Sizes, transpose } from "../import/hugging-face.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
@@ -48,9 +48,18 @@ function configJson(config: ModelConfig, { bos, eot }: Ends): Record<string, unk
       rms_norm_eps: eps,
       rope_theta: ropeBase,
     },
+    ...(config.ropeScaling && { rope_scaling: scalingJson(config.ropeScaling) }),
     ...{ attention_bias: false, mlp_bias: false, attention_dropout: 0, initializer_range: 0.02 },
   };
 }
+
+const scalingJson = (scaling: RopeScaling) => ({
+  rope_type: "llama3",
+  factor: scaling.factor,
+  low_freq_factor: scaling.lowFrequencyFactor,
+  high_freq_factor: scaling.highFrequencyFactor,
+  original_max_position_embeddings: scaling.originalContext,
+});
 
 export async function exportHuggingFace(dir: string, weights: Weights, ends: Ends) {
   mkdirSync(dir, { recursive: true });

@@ -65,14 +65,22 @@ function gpt2Config(json: Json, path: string): ModelConfig {
   };
 }
 
+/** Numbers that a file leaves out are Llama 3.1's. */
+const llama3Scaling = (rope: Json) => ({
+  factor: number(rope, "factor", 8),
+  lowFrequencyFactor: number(rope, "low_freq_factor", 1),
+  highFrequencyFactor: number(rope, "high_freq_factor", 4),
+  originalContext: number(rope, "original_max_position_embeddings", 8192),
+});
+
 function llamaConfig(json: Json, path: string): ModelConfig {
   refuse(path, json, { hidden_act: ["silu"], attention_bias: [false, null], mlp_bias: [false, null] });
   const rope = (json["rope_parameters"] ?? json["rope_scaling"]) as Json | null | undefined;
   const kind = rope?.["rope_type"] ?? rope?.["type"] ?? "default";
-  if (kind !== "default") {
+  if (kind !== "default" && kind !== "llama3") {
     throw new UserError(
-      `${path}: rope_scaling: expected none, got ${shown(kind)}`,
-      "models with scaled rotary positions are not supported",
+      `${path}: rope_scaling: expected none or llama3, got ${shown(kind)}`,
+      "models whose rotary positions are scaled in other ways are not supported",
     );
   }
   const width = number(json, "hidden_size", 4096);
@@ -90,6 +98,7 @@ function llamaConfig(json: Json, path: string): ModelConfig {
     tied: json["tie_word_embeddings"] === true,
     eps: number(json, "rms_norm_eps", 1e-6),
     ropeBase: number(rope ?? {}, "rope_theta", number(json, "rope_theta", 10000)),
+    ...(rope && kind === "llama3" && { ropeScaling: llama3Scaling(rope) }),
   };
 }
 
