@@ -114,6 +114,7 @@ function scalarProduct(gpu: Gpu, p: Product): void {
   const lanes = gpu.tuning.columnLanes;
   gpu.run({
     kernel: "matmul",
+    note: productName(p),
     bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
     params: {
       M: p.M,
@@ -154,6 +155,7 @@ function vec4Params(p: Product): Record<string, number> {
 function vectorProduct(gpu: Gpu, p: Product): void {
   gpu.run({
     kernel: "matmul-vector",
+    note: productName(p),
     bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
     params: {
       M: p.M,
@@ -174,6 +176,7 @@ function vectorProduct(gpu: Gpu, p: Product): void {
 function registerProduct(gpu: Gpu, p: Product): void {
   gpu.run({
     kernel: "matmul-register",
+    note: productName(p),
     bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
     params: vec4Params(p),
     constants: { WG: 8, ...layoutConstants(p) },
@@ -229,6 +232,7 @@ function tiledProduct(
   const partials = split ? gpu.scratch("matmul partials", splits * p.M * p.N) : p.out;
   gpu.run({
     kernel,
+    note: productName(p),
     bindings: { out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
     params: { ...params, depth, plane4: (p.M * p.N) / 4 },
     constants: {

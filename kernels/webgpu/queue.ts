@@ -20,9 +20,12 @@ export type Launch = {
   readonly bindings: Readonly<Record<string, Slice | null>>;
   readonly params: Readonly<Record<string, number>>;
   readonly constants?: Constants;
+  /** Told apart in a profile: the shape of a product. */
+  readonly note?: string;
   readonly groups: readonly [x: number, y: number, z: number];
 };
 
+/** kernel: its name, and its note where it has one. */
 export type KernelTime = { readonly kernel: string; readonly launches: number; readonly ms: number };
 
 export type Queue = {
@@ -82,8 +85,11 @@ export function commandQueue(
     const group = groupOf(source, layout, layoutKey, bindings);
     packParams(source, launch.params, launches * (slotBytes / 4), asUint, asInt, asFloat);
     encoder ??= device.createCommandEncoder({ label: kernel });
-    if (profile) pass = encoder.beginComputePass({ label: kernel, timestampWrites: profile.next(kernel) });
-    else pass ??= encoder.beginComputePass({ label: "batch" });
+    if (profile) {
+      const name = launch.note ? `${kernel} ${launch.note}` : kernel;
+      pass = encoder.beginComputePass({ label: kernel, timestampWrites: profile.next(name) });
+    }
+    pass ??= encoder.beginComputePass({ label: "batch" });
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group, [launches * slotBytes]);
     pass.dispatchWorkgroups(x, y, z);
