@@ -1,13 +1,17 @@
 /**
  * Training speed of the cpu device: tokens per second of whole optimizer steps (forward, backward, AdamW) on random
  * tokens, at the two sizes for which nanoGPT's rates on PyTorch are known, and where the time goes, op by op.
- * Run: node dist/bench/trainer.js [tiny|small] [--threads N] [--seconds S] [--profile] [--build simd|relaxed]
- * Rates are per wall second and, for one thread, per CPU second too, which a busy machine does not change.
+ * Run: node dist/bench/trainer.js [tiny|small] [--threads N] [--seconds S] [--profile] [--build simd|relaxed] [--torch python3]
+ * Rates are per wall second and, for one thread, per CPU second too, which a busy machine does not change. With --torch
+ * rounds of ours and of PyTorch (bench/nanogpt.py) take turns.
  */
+import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openCpu } from "../kernels/cpu/device.ts";
 import type { Device } from "../kernels/device.ts";
+import { packageRoot } from "../lib/package-root.ts";
 import { random } from "../lib/random.ts";
 import type { Batch } from "../trainer/batches.ts";
 import { configOf } from "../trainer/config.ts";
@@ -38,6 +42,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "20" },
     build: { type: "string" },
     profile: { type: "boolean", default: false },
+    torch: { type: "string" },
   },
 });
 
@@ -83,17 +88,35 @@ async function measure(name: keyof typeof cases) {
   const settings = { lr: 1e-4, weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1 };
   const wall: number[] = [];
   const cpu: number[] = [];
-  const end = performance.now() + 1000 * Number(values.seconds);
-  for (let step = 1; performance.now() < end || step < 5; step++) {
-    const [began, used] = [performance.now(), process.cpuUsage()];
-    await optimizerStep(model, plan, optimizer, [batch], step, settings);
-    const { user, system } = process.cpuUsage(used);
-    if (step <= 2) table.clear();
-    if (step <= 2) continue;
-    wall.push((performance.now() - began) / 1000);
-    cpu.push((user + system) / 1e6);
+  const theirs = { torch: "", wall: [] as number[], cpu: [] as number[] };
+  let step = 0;
+  const round = async (seconds: number) => {
+    const end = performance.now() + 1000 * seconds;
+    for (let i = 0; performance.now() < end || i < 3; i++) {
+      const [began, used] = [performance.now(), process.cpuUsage()];
+      await optimizerStep(model, plan, optimizer, [batch], ++step, settings);
+      const { user, system } = process.cpuUsage(used);
+      if (step <= 2) table.clear();
+      if (i < (step <= 2 ? 2 : 1)) continue;
+      wall.push((performance.now() - began) / 1000);
+      cpu.push((user + system) / 1e6);
+    }
+  };
+  const rounds = values.torch === undefined ? 1 : 3;
+  for (let i = 0; i < rounds; i++) {
+    await round(Number(values.seconds) / rounds);
+    if (values.torch === undefined) continue;
+    const { layers, heads, width, context, vocabulary } = config;
+    const numbers = [layers, heads, width, context, rows, vocabulary, values.threads];
+    const seconds = String(Number(values.seconds) / rounds);
+    const script = join(packageRoot, "bench", "nanogpt.py");
+    const printed = execFileSync(values.torch, [script, "speed", ...numbers.map(String), seconds]);
+    const more = JSON.parse(String(printed)) as typeof theirs;
+    theirs.torch = more.torch;
+    theirs.wall.push(...more.wall);
+    theirs.cpu.push(...more.cpu);
   }
-  const median = (all: number[]) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)]!;
+  const median = (all: readonly number[]) => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)]!;
   const flops = flopsPerToken(config) * tokens;
   const [seconds, best, cpuSeconds] = [median(wall), Math.min(...wall), median(cpu)];
   console.log(`${name}: ${opened.about}`);
@@ -103,6 +126,15 @@ async function measure(name: keyof typeof cases) {
   const rate = (s: number) => `${(tokens / s).toFixed(0)} tokens/s (${(flops / s / 1e9).toFixed(1)} GFLOP/s)`;
   console.log(`  median ${rate(seconds)}; best step ${rate(best)}`);
   if (values.threads === "1") console.log(`  per CPU second ${rate(cpuSeconds)}`);
+  if (theirs.torch !== "") {
+    const [theirWall, theirCpu] = [median(theirs.wall), median(theirs.cpu)];
+    console.log(
+      `  PyTorch ${theirs.torch}: median ${rate(theirWall)}; best step ${rate(Math.min(...theirs.wall))}; per CPU second ${rate(theirCpu)}`,
+    );
+    console.log(
+      `  ours to PyTorch: ${(theirWall / seconds).toFixed(2)} by wall, ${(Math.min(...theirs.wall) / best).toFixed(2)} by best step, ${(theirCpu / cpuSeconds).toFixed(2)} by CPU second`,
+    );
+  }
   console.log(`  memory ${(opened.memory().peak / 2 ** 20).toFixed(0)} MiB; rival: ${rival}`);
   const total = [...table.values()].reduce((sum, { ms }) => sum + ms, 0);
   for (const [key, { ms, calls, flops }] of [...table].sort((a, b) => b[1].ms - a[1].ms)) {

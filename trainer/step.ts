@@ -148,17 +148,42 @@ export function freeOptimizer(device: Device, { gradients, moments, norm, losses
   if (space) freeMuon(device, space);
 }
 
-/** Names of the tensors that hold a number that is not finite: gradients first, then weights. */
-export async function notFinite(device: Device, model: Model, optimizer: Optimizer): Promise<string[]> {
+/**
+ * Names of the tensors that hold a number that is not finite, in the order of computation: weights, activations of the
+ * last micro-batch from the first block to the last, gradients from the last block to the first. The first is where
+ * the numbers broke.
+ */
+export async function notFinite(
+  device: Device,
+  model: Model,
+  { activations }: LossPlan,
+  optimizer: Optimizer,
+): Promise<string[]> {
   const found: string[] = [];
-  for (const [what, tensors] of [
-    ["gradient of", optimizer.gradients.parameters],
-    ["weight", model.weights],
-  ] as const) {
-    for (const [name, tensor] of tensors) {
-      const values = await device.read(tensor);
-      if (!values.every(Number.isFinite)) found.push(`${what} ${name}`);
-    }
+  const look = async (name: string, tensor: Tensor) => {
+    const values = await device.read(tensor);
+    if (!values.every(Number.isFinite)) found.push(name);
+  };
+  for (const [name, tensor] of model.weights) await look(`weight ${name}`, tensor);
+  for (const [layer, block] of activations.blocks.entries()) {
+    await look(`residual before layers.${layer}`, block.x);
+    // What blocks share was overwritten by the way back.
+    if (activations.recompute) continue;
+    const { norm1, qkv, attended, middle, norm2, up, active } = block;
+    const inOrder = {
+      norm1: norm1.out,
+      qkv,
+      attention: attended,
+      middle,
+      norm2: norm2.out,
+      up,
+      hidden: active,
+    };
+    for (const [part, tensor] of Object.entries(inOrder)) await look(`layers.${layer} ${part}`, tensor);
   }
+  await look("residual after the last layer", activations.x);
+  await look("last norm", activations.norm.out);
+  const gradients = [...optimizer.gradients.parameters].reverse();
+  for (const [name, tensor] of gradients) await look(`gradient of ${name}`, tensor);
   return found;
 }

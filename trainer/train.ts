@@ -439,14 +439,14 @@ async function checkpointNow(run: Run, progress: Progress, stream: BatchStream) 
 
 /** The run cannot go on: says where the numbers broke. What was written stays. */
 async function diverged(
-  { device, model, optimizer, options }: Run,
+  { device, model, plan, optimizer, options }: Run,
   { dir, written }: Progress,
   step: number,
   { losses, gradNorm }: { losses: readonly number[]; gradNorm: number },
   cursor: Cursor,
 ): Promise<never> {
   const micro = losses.findIndex(loss => !Number.isFinite(loss));
-  const where = await notFinite(device, model, optimizer);
+  const where = await notFinite(device, model, plan, optimizer);
   const shard = `epoch ${cursor.epoch}, shard ${cursor.shard}, document ${cursor.document}`;
   throw new UserError(
     `training diverged at step ${step}: ` +

@@ -9,10 +9,14 @@ import { openCpu } from "../../kernels/cpu/device.ts";
 import type { Device } from "../../kernels/device.ts";
 import { UserError } from "../../lib/errors.ts";
 import { listCheckpoints, newestCheckpoint, openModel } from "../../trainer/checkpoint.ts";
+import { planLosses } from "../../trainer/evaluate.ts";
+import { allocModel } from "../../trainer/model.ts";
 import type { TrainOptions } from "../../trainer/options.ts";
+import { parametersOf, startingValues } from "../../trainer/parameters.ts";
 import { openSafetensors } from "../../trainer/safetensors.ts";
+import { notFinite, optimizerStep, planOptimizer } from "../../trainer/step.ts";
 import { type TrainEvents, type TrainResult, train } from "../../trainer/train.ts";
-import { temporary, tinyOptions, vocabulary, writeShards } from "./toy.ts";
+import { temporary, tinyConfig, tinyOptions, vocabulary, writeShards } from "./toy.ts";
 
 const root = temporary();
 const shards = writeShards(join(root, "shards"));
@@ -338,9 +342,29 @@ describe("a training run refuses, with what to do", () => {
     assert.ok(error instanceof UserError, String(error));
     assert.match(
       error.message,
-      /training diverged at step \d+: the (loss of micro-batch 0|gradient norm) is (NaN|Infinity) \(batch from epoch 0, shard \d, document \d+\)/,
+      /training diverged at step \d+: the (loss of micro-batch 0|gradient norm) is (NaN|Infinity) \(batch from epoch 0, shard \d, document \d+\); first in \S+/,
     );
     assert.match(error.hint!, /lower lr .*the checkpoint of step \d+ is kept in/);
     assert.ok(newestCheckpoint(join(root, "diverged")).checkpoint);
   });
+});
+
+test("where numbers broke is said in the order of computation", async () => {
+  const config = tinyConfig("gpt2");
+  const model = allocModel(device, config);
+  for (const parameter of parametersOf(config)) {
+    device.write(model.weights.get(parameter.name)!, startingValues(parameter, config, 1));
+  }
+  const [plan, optimizer] = [planLosses(model, 1), planOptimizer(model, 1, 1)];
+  const ids = Uint32Array.from({ length: config.context }, (_, i) => i);
+  const settings = { lr: 1e-3, weightDecay: 0, beta1: 0.9, beta2: 0.95, clip: 1 };
+  const step = () => optimizerStep(model, plan, optimizer, [{ inputs: ids, targets: ids }], 1, settings);
+  await step();
+  assert.deepEqual(await notFinite(device, model, plan, optimizer), []);
+  // Weights this large overflow where they are used, in the second block, and everything after follows.
+  const weight = model.weights.get("layers.1.up.weight")!;
+  device.write(weight, new Float32Array(weight.length).fill(3e38));
+  await step();
+  const [first, second] = await notFinite(device, model, plan, optimizer);
+  assert.deepEqual([first, second], ["layers.1 up", "layers.1 hidden"]);
 });
