@@ -1,11 +1,12 @@
 /** `curate doctor`: what this machine offers, what will be used, and how to get better. */
-import { readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
+import type { Found } from "../kernels/webgpu/probe.ts";
 import { command } from "./command.ts";
 import { version } from "./load.ts";
 import { bytes, json, out, styled, table } from "./terminal.ts";
 
-type Finding = { readonly what: string; readonly value: string; readonly advice: string | null };
+export type Finding = { readonly what: string; readonly value: string; readonly advice: string | null };
 
 async function findings(): Promise<Finding[]> {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -58,32 +59,91 @@ function openFiles(): number | null {
 }
 
 async function devices(): Promise<Finding[]> {
-  const { openDevice } = await import("../trainer/devices.ts");
-  const list: Finding[] = [];
-  const { openWebgpu } = await import("../kernels/webgpu/device.ts");
-  const webgpu = await openWebgpu({ allowSoftware: true });
-  if ("unavailable" in webgpu) {
-    list.push({
-      what: "webgpu",
-      value: `none: ${webgpu.unavailable}`,
-      advice:
-        "a GPU needs its Vulkan driver (on Linux: libvulkan1 and the maker's driver); training works without",
-    });
-  } else {
-    const software = webgpu.adapter.kind === "software";
-    list.push({
-      what: "webgpu",
-      value: webgpu.about,
-      advice: software
-        ? "a software adapter, slower than the cpu device: used only when asked for (--device webgpu)"
-        : null,
-    });
-    await webgpu.destroy();
-  }
-  const { device, reason } = await openDevice("auto", {});
-  list.push({ what: "training on", value: reason, advice: null });
-  await device.destroy();
+  const { probe } = await import("../kernels/webgpu/probe.ts");
+  const { openCpu } = await import("../kernels/cpu/device.ts");
+  const { measurePeak } = await import("../trainer/peak.ts");
+  const found = await probe(true);
+  const nodes = ["/dev/nvidia0", "/dev/dri/renderD128", "/dev/dxg"].filter(path => existsSync(path));
+  const list = gpuFindings(found, nodes, platform());
+  const hardware = !("unavailable" in found) && found.kind === "gpu";
+  const cpu = await openCpu({});
+  const rate = `${(((await measurePeak(cpu)) / 1e9) | 0).toString()} GFLOP/s in large products now`;
+  list.push({
+    what: "cpu",
+    value: `${cpu.about.replace(/^cpu: /, "").replace(/ \(.*$/, "")}, ${rate}`,
+    advice: cpu.about.includes("fused")
+      ? null
+      : "a Node.js with relaxed SIMD (20 and newer on x86-64 and arm64) is about 1.7 times as fast",
+  });
+  await cpu.destroy();
+  list.push({
+    what: "training on",
+    value: hardware ? "the GPU" : "the cpu device",
+    advice: hardware
+      ? null
+      : "models of a few million parameters train well on it; for larger ones take a machine with a GPU",
+  });
   return list;
+}
+
+/** What the probe found, in lines; `nodes` are the device files of GPUs that the system shows. */
+export function gpuFindings(
+  found: Found | { readonly unavailable: string },
+  nodes: readonly string[],
+  system: string,
+): Finding[] {
+  const driver = driverAdvice(nodes, system);
+  if ("unavailable" in found) {
+    const missing = found.unavailable.includes("is not installed");
+    return [{ what: "gpu", value: `none: ${found.unavailable}`, advice: missing ? null : driver }];
+  }
+  if (found.kind === "software") {
+    return [
+      {
+        what: "gpu",
+        value: `none; ${found.name} computes WebGPU on the processor`,
+        advice: `slower than the cpu device: for tests, with  --device webgpu;  ${driver}`,
+      },
+    ];
+  }
+  const plain = (about: string) => about.replace(/^webgpu: .*?, (?=matrix units|products of)/, "");
+  const list: Finding[] = [
+    { what: "gpu", value: found.name, advice: null },
+    { what: "gpu, f32", value: plain(found.uses.f32), advice: null },
+  ];
+  const half = found.features.includes("shader-f16");
+  const matrices = found.uses.f16.includes("matrix units");
+  list.push({
+    what: "gpu, f16",
+    value: half ? plain(found.uses.f16) : "not offered by the driver (shader-f16)",
+    advice: matrices ? null : matrixAdvice(found),
+  });
+  for (const note of found.notes.filter(note => note.includes("are not used")))
+    list.push({
+      what: "gpu, check",
+      value: note.replace(/^webgpu: /, ""),
+      advice: "a newer driver may mend it",
+    });
+  return list;
+}
+
+function matrixAdvice({ matrices }: Found): string {
+  return matrices.length > 0
+    ? `its matrix units (${matrices.join(", ")}) have no use here: sums in f32 are needed`
+    : "no matrix units by way of WebGPU: a newer driver may offer them (Vulkan's cooperative matrices), several times as fast";
+}
+
+function driverAdvice(nodes: readonly string[], system: string): string {
+  if (system !== "linux") return "a GPU needs its maker's current driver";
+  if (nodes.includes("/dev/nvidia0")) {
+    return (
+      "there is an NVIDIA GPU (/dev/nvidia0) but no Vulkan driver: install libvulkan1 and the driver's Vulkan part " +
+      "(in a container: NVIDIA_DRIVER_CAPABILITIES=all), or set VK_DRIVER_FILES to its nvidia_icd.json"
+    );
+  }
+  if (nodes.length > 0)
+    return `there is a GPU (${nodes[0]}) but no Vulkan driver: install mesa-vulkan-drivers, and see that this user may open it`;
+  return "this system shows no GPU";
 }
 
 export const doctor = command({

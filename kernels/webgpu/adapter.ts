@@ -71,6 +71,9 @@ export function isSoftware(info: {
   return info.isFallbackAdapter === true || softwareNames.test(info.device + " " + info.description);
 }
 
+export const softwareOnly = (name: string) =>
+  `the only WebGPU adapter is a software one (${name}), slower than the cpu device`;
+
 const instances = new Map<string, GPU>();
 
 async function instance(backend: string | undefined): Promise<GPU> {
@@ -114,7 +117,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection 
   const software = isSoftware(info);
   const name = info.description || info.device || info.vendor || "unnamed adapter";
   if (software && !options.allowSoftware) {
-    return { unavailable: `the only WebGPU adapter is a software one (${name}), slower than the cpu device` };
+    return { unavailable: softwareOnly(name) };
   }
   const features = wantedFeatures.filter(feature => adapter.features.has(feature as GPUFeatureName));
   const limits: Record<string, number> = {};

@@ -6,7 +6,7 @@
  * label that names the kernel or tensor. A lost device is reported the same way.
  */
 import type { Device, Tensor } from "../device.ts";
-import { type Connection, connect, matrixName } from "./adapter.ts";
+import { type Connection, connect, matrixName, softwareOnly } from "./adapter.ts";
 import { attention, attentionBackward, attentionCached, rope } from "./attention.ts";
 import { deviceBuffers, own, type Slice, viewOf } from "./buffers.ts";
 import { add, copy, fillWords, gelu, geluBackward, swiglu, swigluBackward } from "./elementwise.ts";
@@ -16,6 +16,7 @@ import { matmul } from "./matmul.ts";
 import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from "./norm.ts";
 import { adamw, combine, globalNorm, momentum } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
+import { probe } from "./probe.ts";
 import { commandQueue, type KernelTime } from "./queue.ts";
 import { matrixFault } from "./self-check.ts";
 import { tuneProducts, withRemembered } from "./tune.ts";
@@ -53,6 +54,11 @@ export type WebgpuDevice = Device & {
 export async function openWebgpu(
   options: WebgpuOptions = {},
 ): Promise<WebgpuDevice | { unavailable: string }> {
+  if (!options.allowSoftware && !options.backend) {
+    const found = await probe(false);
+    if ("unavailable" in found) return found;
+    if (found.kind === "software") return { unavailable: softwareOnly(found.name) };
+  }
   const connection = await connect(options);
   if ("unavailable" in connection) return connection;
   const { precision = "f32", log = () => {} } = options;
