@@ -72,6 +72,10 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "a GPT-2 or Llama model of another program",
     load: async () => (await import("./import.ts")).importCommand,
   },
+  studio: {
+    about: "a local page that shows documents, tokens, training and the model",
+    load: async () => (await import("./studio.ts")).studio,
+  },
   doctor: {
     about: "what this machine offers and what will be used",
     load: async () => (await import("./doctor.ts")).doctor,

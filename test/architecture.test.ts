@@ -28,9 +28,9 @@ const arrows: Readonly<Record<Room, readonly Room[]>> = {
   tokenizer: ["lib"],
   kernels: ["lib"],
   trainer: ["lib", "kernels", "tokenizer"],
-  cli: ["lib", "pipeline", "tokenizer", "trainer", "kernels"],
+  cli: ["lib", "pipeline", "tokenizer", "trainer", "kernels", "studio"],
   studio: ["lib", "pipeline", "tokenizer", "trainer", "kernels"],
-  bench: ["lib", "pipeline", "tokenizer", "trainer", "kernels", "cli"],
+  bench: ["lib", "pipeline", "tokenizer", "trainer", "kernels", "cli", "studio"],
   fixtures: ["lib"],
   test: [...rooms],
 };

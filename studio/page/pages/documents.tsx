@@ -1,0 +1,377 @@
+/** Documents one by one: found by stage, reason, language, domain or words; each with its page and its whole story. */
+import { useEffect, useState } from "preact/hooks";
+import type { Choices, DocumentDetail, DocumentPage, DocumentRow } from "../../api.ts";
+import { ask, useAnswer } from "../ask.ts";
+import type { PageProps } from "../main.tsx";
+import { difference } from "../parts/difference.ts";
+import { Empty, Notice } from "../parts/notice.tsx";
+import { count, short } from "../words.ts";
+
+const filterNames = ["state", "stage", "reason", "q", "domain", "language", "minScore"] as const;
+
+export function DocumentsPage({ run, rest }: PageProps) {
+  const filters = Object.fromEntries(filterNames.map(name => [name, rest.get(name) ?? ""])) as Record<
+    (typeof filterNames)[number],
+    string
+  >;
+  const state = filters.state || "kept";
+  const id = rest.get("id");
+  const go = (changes: Record<string, string>) => {
+    const next = new URLSearchParams(rest);
+    for (const [name, value] of Object.entries(changes))
+      value === "" ? next.delete(name) : next.set(name, value);
+    location.hash = `#/documents?${next}`;
+  };
+  const { value: choices } = useAnswer(run.mark, () => ask<Choices>("/api/choices"));
+  const listing = useListing({ ...filters, state }, run.mark);
+  const reasons = choices?.stages.find(({ name }) => name === filters.stage)?.reasons ?? [];
+  if (run.stages[0]!.in === 0)
+    return <Empty title="No documents yet">They appear as the first part is read.</Empty>;
+  return (
+    <>
+      <h1>Documents</h1>
+      <div class="controls">
+        <label>
+          show
+          <select
+            value={state}
+            onChange={event => go({ state: event.currentTarget.value, stage: "", reason: "", id: "" })}
+          >
+            <option value="kept">kept</option>
+            <option value="rejected">dropped</option>
+            <option value="all">all</option>
+          </select>
+        </label>
+        {state !== "kept" && (
+          <>
+            <label>
+              by
+              <select
+                value={filters.stage}
+                onChange={event => go({ stage: event.currentTarget.value, reason: "", id: "" })}
+              >
+                <option value="">any stage</option>
+                {choices?.stages.map(({ name }) => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            </label>
+            {reasons.length > 0 && (
+              <label>
+                because of
+                <select
+                  value={filters.reason}
+                  onChange={event => go({ reason: event.currentTarget.value, id: "" })}
+                >
+                  <option value="">any reason</option>
+                  {reasons.map(name => (
+                    <option key={name}>{name}</option>
+                  ))}
+                </select>
+              </label>
+            )}
+          </>
+        )}
+        {state === "kept" && (
+          <>
+            <label>
+              language
+              <select
+                value={filters.language}
+                onChange={event => go({ language: event.currentTarget.value })}
+              >
+                <option value="">any</option>
+                {choices?.languages.map(name => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            </label>
+            <label>
+              score from
+              <input
+                type="number"
+                min="0"
+                max="1"
+                step="0.05"
+                value={filters.minScore}
+                onChange={event => go({ minScore: event.currentTarget.value })}
+              />
+            </label>
+          </>
+        )}
+        <label>
+          domain
+          <input
+            value={filters.domain}
+            onChange={event => go({ domain: event.currentTarget.value.trim() })}
+            size={16}
+          />
+        </label>
+        <label>
+          find
+          <input
+            type="search"
+            value={filters.q}
+            placeholder={state === "kept" ? "words of the text, or a URL" : "part of a URL, or an id"}
+            size={26}
+            onChange={event => go({ q: event.currentTarget.value.trim() })}
+          />
+        </label>
+      </div>
+      {listing.error && <Notice error={listing.error} />}
+      <div class="reader">
+        <div>
+          <ul class="document-list">
+            {listing.rows.map(row => (
+              <li key={row.id}>
+                <Row row={row} chosen={row.id === id} choose={() => go({ id: row.id })} />
+              </li>
+            ))}
+            {listing.rows.length === 0 && !listing.busy && <li class="empty">No such document.</li>}
+          </ul>
+          <p class="quiet">
+            {count(listing.rows.length)} shown, {count(listing.looked)} of {count(listing.total)} looked at{" "}
+            {listing.next !== null && (
+              <button type="button" class="small" disabled={listing.busy} onClick={listing.more}>
+                {listing.busy ? "looking…" : "go on"}
+              </button>
+            )}
+          </p>
+        </div>
+        {id ? (
+          <Detail key={id} id={id} open={other => go({ id: other })} />
+        ) : (
+          <p class="quiet">Choose a document to read it beside its page.</p>
+        )}
+      </div>
+    </>
+  );
+}
+
+function useListing(filters: Record<string, string>, mark: string) {
+  const key = JSON.stringify(filters);
+  const [state, set] = useState({
+    rows: [] as DocumentRow[],
+    next: null as string | null,
+    looked: 0,
+    total: 0,
+    busy: true,
+    error: null as Error | null,
+  });
+  const load = async (
+    cursor: string,
+    before: readonly DocumentRow[],
+    looked: number,
+    current: () => boolean,
+  ) => {
+    set(held => ({ ...held, busy: true }));
+    try {
+      const page = await ask<DocumentPage>("/api/documents", { ...filters, cursor });
+      if (!current()) return;
+      set({
+        ...{ rows: [...before, ...page.rows], next: page.next, looked: looked + page.looked },
+        ...{ total: page.total, busy: false, error: null },
+      });
+    } catch (error) {
+      if (current()) set(held => ({ ...held, busy: false, error: error as Error }));
+    }
+  };
+  useEffect(() => {
+    let live = true;
+    void load("", [], 0, () => live);
+    return () => {
+      live = false;
+    };
+  }, [key, mark]);
+  return { ...state, more: () => void load(state.next ?? "", state.rows, state.looked, () => true) };
+}
+
+function Row({ row, chosen, choose }: { row: DocumentRow; chosen: boolean; choose: () => void }) {
+  return (
+    <button type="button" aria-pressed={chosen} onClick={choose}>
+      <span class="url" title={row.url ?? row.id}>
+        {row.url?.replace(/^https?:\/\/(www\.)?/, "") ?? row.id}
+      </span>
+      <small>{row.stage === "" ? "kept" : `${row.stage}: ${verdict(row)}`}</small>
+    </button>
+  );
+}
+
+const numeric = (value: string) =>
+  value !== "" && Number.isFinite(Number(value)) ? short(Number(value)) : value;
+
+function verdict({ reason, value, threshold }: DocumentRow): string {
+  const measured = value ? ` ${numeric(value)}` : "";
+  return `${reason}${measured}${threshold ? ` against ${numeric(threshold)}` : ""}`;
+}
+
+const origins = {
+  corpus: "as it is in the corpus",
+  sample: "as it was when it was dropped",
+  anew: "extracted anew just now: the run kept no text of it",
+  none: "",
+} as const;
+
+function Detail({ id, open }: { readonly id: string; readonly open: (id: string) => void }) {
+  const { value, error } = useAnswer(id, () => ask<DocumentDetail>("/api/document", { id }));
+  const [original, setOriginal] = useState(true);
+  if (error) return <Notice error={error} />;
+  if (!value) return <p class="wait">Reading…</p>;
+  const { row } = value;
+  const kept = row.stage === "";
+  return (
+    <article>
+      <h2 style={{ marginTop: 0, overflowWrap: "anywhere" }}>{value.title ?? row.url ?? row.id}</h2>
+      <p class="quiet" style={{ overflowWrap: "anywhere" }}>
+        <span class={`tag ${kept ? "kept" : "dropped"}`}>{kept ? "kept" : `dropped by ${row.stage}`}</span>{" "}
+        {!kept && <b>{verdict(row)}</b>} {row.url} · <span class="mono">{row.id}</span> · {value.warcFile} at
+        byte {count(value.warcOffset)}
+        {value.language && ` · ${value.language}`}
+        {value.date && ` · ${value.date}`}
+      </p>
+      <div class={`side-by-side ${original && value.original ? "" : "alone"}`}>
+        <div>
+          <h3>Text, {origins[value.textFrom]}</h3>
+          <div class="page-text card">
+            {value.text ? (
+              <Marked text={value.text} />
+            ) : (
+              <span class="quiet">No text: it was dropped before extraction.</span>
+            )}
+          </div>
+        </div>
+        {value.original && original && (
+          <div>
+            <h3>
+              The page; what was taken is marked{" "}
+              <button type="button" class="small" onClick={() => setOriginal(false)}>
+                hide
+              </button>
+            </h3>
+            <iframe
+              class="original"
+              title="the page as it was crawled, without scripts and pictures"
+              sandbox=""
+              src={`/api/original?id=${encodeURIComponent(id)}`}
+            />
+          </div>
+        )}
+      </div>
+      {value.original && !original && (
+        <button type="button" class="small" onClick={() => setOriginal(true)}>
+          show the page
+        </button>
+      )}
+      {value.cluster && <Cluster detail={value} open={open} />}
+      {value.measures.length > 0 && (
+        <>
+          <h2>Its story</h2>
+          <table>
+            <tbody>
+              {value.measures.map(({ stage, reason, values }) => (
+                <tr key={stage}>
+                  <td style={{ whiteSpace: "nowrap" }}>
+                    {reason ? (
+                      <b style={{ color: "var(--bad)" }}>✗ {stage}</b>
+                    ) : (
+                      <span style={{ color: "var(--good)" }}>✓ {stage}</span>
+                    )}
+                  </td>
+                  <td>
+                    {reason && <b>{reason} </b>}
+                    {values.map(({ name, value: measured, limits }) => (
+                      <span key={name} style={{ marginRight: "14px", whiteSpace: "nowrap" }}>
+                        <span class="quiet">{name}</span> {short(measured)}
+                        {limits && <span class="quiet"> ({limits})</span>}
+                      </span>
+                    ))}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+      {Object.keys(value.meta).length > 0 && (
+        <details>
+          <summary class="quiet">everything else that is known of it</summary>
+          <pre>{JSON.stringify(value.meta, null, 2)}</pre>
+        </details>
+      )}
+    </article>
+  );
+}
+
+/** Tags that stand where personal data stood. */
+const redacted = /<(?:email|ip|phone|ssn|card|iban)>/g;
+
+function Marked({ text }: { readonly text: string }) {
+  const parts: preact.ComponentChildren[] = [];
+  let from = 0;
+  for (const match of text.matchAll(redacted)) {
+    parts.push(text.slice(from, match.index));
+    parts.push(<mark title="personal data was replaced here">{match[0]}</mark>);
+    from = match.index + match[0].length;
+  }
+  parts.push(text.slice(from));
+  return <>{parts}</>;
+}
+
+function Cluster({ detail, open }: { readonly detail: DocumentDetail; readonly open: (id: string) => void }) {
+  const { members, size } = detail.cluster!;
+  const [against, setAgainst] = useState("");
+  const { value: other } = useAnswer(against, () => ask<DocumentDetail>("/api/document", { id: against }));
+  const changes = against && other ? difference(detail.text, other.text) : null;
+  return (
+    <>
+      <h2>One of {count(size)} near-duplicates</h2>
+      <table>
+        <tbody>
+          {members.map(({ id, url, kept }) => (
+            <tr key={id}>
+              <td>
+                {id === detail.row.id ? (
+                  <b>this one</b>
+                ) : (
+                  <button type="button" class="small" onClick={() => open(id)}>
+                    {url ?? id}
+                  </button>
+                )}
+              </td>
+              <td>{kept && <span class="tag kept">kept</span>}</td>
+              <td>
+                {id !== detail.row.id && (
+                  <button
+                    type="button"
+                    class="small"
+                    aria-pressed={against === id}
+                    onClick={() => setAgainst(against === id ? "" : id)}
+                  >
+                    differences
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {against && other && (
+        <div class="page-text card" style={{ maxHeight: "40vh" }}>
+          {changes ? (
+            changes.map(({ kind, text }, i) =>
+              kind === "same" ? (
+                <span key={i}>{text}</span>
+              ) : kind === "added" ? (
+                <ins key={i}>{text}</ins>
+              ) : (
+                <del key={i}>{text}</del>
+              ),
+            )
+          ) : (
+            <span class="quiet">They differ in more than 600 words.</span>
+          )}
+        </div>
+      )}
+    </>
+  );
+}

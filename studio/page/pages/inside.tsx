@@ -1,0 +1,286 @@
+/** The network on a short prompt: tokens flowing up through the layers, heads as maps, what each layer would say next. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Inside, TensorWindow } from "../../api.ts";
+import { ask, post, useAnswer } from "../ask.ts";
+import type { PageProps } from "../main.tsx";
+import { Diagram } from "../parts/diagram.tsx";
+import { Empty, Notice } from "../parts/notice.tsx";
+import { count, percent, short, visible } from "../words.ts";
+
+export function InsidePage({ run, rest }: PageProps) {
+  const [prompt, setPrompt] = useState(rest.get("prompt") ?? "In the morning the");
+  const [layer, setLayer] = useState(0);
+  const { value, error, busy } = useAnswer(`${prompt} ${run.has.model}`, () =>
+    post<Inside>("/api/inside", { prompt }),
+  );
+  if (!run.has.model)
+    return <Empty title="No model yet">It can be looked into from its first checkpoint on.</Empty>;
+  return (
+    <>
+      <h1>Inside the network</h1>
+      <div class="controls">
+        <label>
+          prompt{" "}
+          <input
+            size={44}
+            value={prompt}
+            onChange={event => setPrompt(event.currentTarget.value)}
+            aria-label="Prompt to look at"
+          />
+        </label>
+        {value && (
+          <span class="quiet">
+            {count(value.parameters)} parameters, {String(value.config["layers"])} layers of{" "}
+            {String(value.config["heads"])} heads, width {String(value.config["width"])}
+          </span>
+        )}
+      </div>
+      {error && <Notice error={error} />}
+      {!value && busy && <p class="wait">Running the model…</p>}
+      {value && (
+        <>
+          <p class="lead">
+            Each column is a token, each row a layer; a square's shade is the length of its residual stream,
+            the word beside it what the model would say next if that layer were the last. Click a layer for
+            its attention.
+          </p>
+          <div class="network card">
+            <Diagram inside={value} layer={layer} choose={setLayer} />
+          </div>
+          <h2>Attention of layer {layer}</h2>
+          <p class="quiet">
+            Row: the token that looks. Column: where it looks. Dark: much. Point at a cell for the number.
+          </p>
+          <div class="maps">
+            {(value.attention[layer] ?? []).map((head, i) => (
+              <AttentionMap key={i} head={i} weights={head} tokens={value.tokens.map(({ text }) => text)} />
+            ))}
+          </div>
+          <Lens inside={value} />
+          <Parameters inside={value} />
+        </>
+      )}
+    </>
+  );
+}
+
+type MapProps = {
+  readonly head: number;
+  readonly weights: readonly number[];
+  readonly tokens: readonly string[];
+};
+
+function AttentionMap({ head, weights, tokens }: MapProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [at, setAt] = useState<readonly [number, number] | null>(null);
+  const T = tokens.length;
+  const weight = (i: number, j: number) => (j > i ? 0 : (weights[(i * (i + 1)) / 2 + j] ?? 0));
+  useEffect(() => {
+    const context = canvas.current?.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(T, T);
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const [paper, ink] = dark
+      ? [
+          [27, 31, 38],
+          [92, 196, 186],
+        ]
+      : [
+          [255, 255, 255],
+          [11, 110, 105],
+        ];
+    for (let i = 0; i < T; i++) {
+      for (let j = 0; j < T; j++) {
+        const share = Math.sqrt(weight(i, j));
+        for (let c = 0; c < 3; c++)
+          image.data[4 * (i * T + j) + c] = paper[c]! + (ink[c]! - paper[c]!) * share;
+        image.data[4 * (i * T + j) + 3] = j > i ? 40 : 255;
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }, [weights, T]);
+  return (
+    <figure style={{ margin: 0 }}>
+      <figcaption class="quiet">
+        head {head}
+        {at && (
+          <>
+            {" "}
+            · <code>{visible(tokens[at[0]]!, true)}</code> → <code>{visible(tokens[at[1]]!, true)}</code>{" "}
+            <b>{percent(weight(at[0], at[1]))}</b>
+          </>
+        )}
+      </figcaption>
+      <canvas
+        ref={canvas}
+        width={T}
+        height={T}
+        role="img"
+        aria-label={`attention of head ${head}`}
+        onMouseMove={event => {
+          const box = event.currentTarget.getBoundingClientRect();
+          const place = (offset: number, side: number) =>
+            Math.max(0, Math.min(T - 1, Math.floor((offset / side) * T)));
+          setAt([place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width)]);
+        }}
+        onMouseLeave={() => setAt(null)}
+      />
+    </figure>
+  );
+}
+
+function Lens({ inside }: { readonly inside: Inside }) {
+  const { tokens, lens } = inside;
+  const [position, setPosition] = useState(-1);
+  const at = position < 0 || position >= tokens.length ? tokens.length - 1 : position;
+  return (
+    <>
+      <h2>What each layer would say next</h2>
+      <div class="controls">
+        <label>
+          after
+          <select value={at} onChange={event => setPosition(Number(event.currentTarget.value))}>
+            {tokens.map(({ text }, i) => (
+              <option key={i} value={i}>
+                {i}: {visible(text, true)}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <div class="scroll">
+        <table class="lens">
+          <tbody>
+            {lens
+              .map((layer, i) => (
+                <tr key={i}>
+                  <th>{i === 0 ? "embedding" : i === lens.length - 1 ? "output" : `after layer ${i - 1}`}</th>
+                  {layer[at]!.map(({ id, text, probability }) => (
+                    <td
+                      key={id}
+                      style={{
+                        background: `color-mix(in srgb, var(--kept) ${Math.round(probability * 60)}%, transparent)`,
+                      }}
+                    >
+                      <code>{visible(text, true)}</code> {percent(probability)}
+                    </td>
+                  ))}
+                </tr>
+              ))
+              .reverse()}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+const side = 128;
+
+function Parameters({ inside }: { readonly inside: Inside }) {
+  const [name, setName] = useState(inside.tensors[0]!.name);
+  const [corner, setCorner] = useState<readonly [number, number]>([0, 0]);
+  const [over, setOver] = useState<readonly [number, number] | null>(null);
+  const { value, error } = useAnswer(`${name} ${corner}`, () =>
+    ask<TensorWindow>("/api/tensor", { name, row: corner[0], column: corner[1] }),
+  );
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const context = canvas.current?.getContext("2d");
+    if (!context || !value) return;
+    const image = context.createImageData(value.columns, value.rows);
+    const scale = 2.5 * value.deviation || 1;
+    value.values.forEach((number, i) => {
+      const strength = Math.max(-1, Math.min(1, number / scale));
+      const colour = strength > 0 ? [11, 110, 105] : [181, 86, 42];
+      for (let c = 0; c < 3; c++) image.data[4 * i + c] = 250 + (colour[c]! - 250) * Math.abs(strength);
+      image.data[4 * i + 3] = 255;
+    });
+    context.putImageData(image, 0, 0);
+  }, [value]);
+  const [rows = 1, columns = 1] = value
+    ? value.shape.length === 2
+      ? value.shape
+      : [1, value.shape[0]!]
+    : [];
+  const move = (down: number, right: number) =>
+    setCorner([
+      Math.max(0, Math.min(Math.max(0, rows - side), corner[0] + down)),
+      Math.max(0, Math.min(Math.max(0, columns - side), corner[1] + right)),
+    ]);
+  return (
+    <>
+      <h2>Every parameter</h2>
+      <div class="controls">
+        <label>
+          tensor
+          <select
+            value={name}
+            onChange={event => {
+              setName(event.currentTarget.value);
+              setCorner([0, 0]);
+            }}
+          >
+            {inside.tensors.map(({ name: one, shape }) => (
+              <option key={one} value={one}>
+                {one} ({shape.join(" × ")})
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="button" onClick={() => move(-side, 0)} disabled={corner[0] === 0}>
+          ↑
+        </button>
+        <button type="button" onClick={() => move(side, 0)} disabled={corner[0] + side >= rows}>
+          ↓
+        </button>
+        <button type="button" onClick={() => move(0, -side)} disabled={corner[1] === 0}>
+          ←
+        </button>
+        <button type="button" onClick={() => move(0, side)} disabled={corner[1] + side >= columns}>
+          →
+        </button>
+        {value && (
+          <span class="quiet">
+            {short(value.min)} to {short(value.max)}, deviation {short(value.deviation)}; rows {value.row}–
+            {value.row + value.rows - 1}, columns {value.column}–{value.column + value.columns - 1}
+          </span>
+        )}
+      </div>
+      {error && <Notice error={error} />}
+      {value && (
+        <figure style={{ margin: 0, maxWidth: "640px" }}>
+          <canvas
+            ref={canvas}
+            width={value.columns}
+            height={value.rows}
+            style={{
+              width: "100%",
+              imageRendering: "pixelated",
+              border: "1px solid var(--line)",
+              minHeight: "14px",
+            }}
+            role="img"
+            aria-label={`values of ${name}`}
+            onMouseMove={event => {
+              const box = event.currentTarget.getBoundingClientRect();
+              setOver([
+                Math.min(value.rows - 1, Math.floor(((event.clientY - box.top) / box.height) * value.rows)),
+                Math.min(
+                  value.columns - 1,
+                  Math.floor(((event.clientX - box.left) / box.width) * value.columns),
+                ),
+              ]);
+            }}
+            onMouseLeave={() => setOver(null)}
+          />
+          <figcaption class="quiet mono">
+            {over
+              ? `${name}[${value.row + over[0]}, ${value.column + over[1]}] = ${value.values[over[0] * value.columns + over[1]]}`
+              : "point at a value"}
+          </figcaption>
+        </figure>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,204 @@
+/** The funnel, stage by stage, and for the chosen stage why it dropped, what it measured, what another line would do. */
+import { useEffect, useState } from "preact/hooks";
+import type { RunOverview, StageMeasures, StageNumbers } from "../../api.ts";
+import { ask, useAnswer } from "../ask.ts";
+import type { PageProps } from "../main.tsx";
+import { HistogramView } from "../parts/histogram.tsx";
+import { Copy, Notice } from "../parts/notice.tsx";
+import { bytes, count, seconds, share } from "../words.ts";
+
+export function PipelinePage({ run, rest }: PageProps) {
+  const chosen = rest.get("stage") ?? worstOf(run);
+  const stage = run.stages.find(({ name }) => name === chosen) ?? run.stages[0]!;
+  const read = run.stages[0]!;
+  const kept = lastDocuments(run);
+  const tokens = run.stages.find(({ tokensOut }) => tokensOut !== null)?.tokensOut ?? null;
+  const cpu = run.stages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+  return (
+    <>
+      <h1>From crawl to corpus</h1>
+      <p class="lead">
+        Every document of the run is in this drawing: kept in the band, dropped at its sides. Choose a stage
+        to see why, and drag a threshold to see what another one would keep.
+      </p>
+      <div class="facts">
+        <Fact value={count(read.in)} label={`records read, ${bytes(read.bytesIn)}`} />
+        <Fact value={count(kept.out)} label={`documents kept, ${share(kept.out, read.in)}`} />
+        <Fact value={bytes(kept.bytesOut)} label="of text" />
+        {tokens !== null && <Fact value={count(tokens)} label="tokens" />}
+        <Fact value={seconds(cpu)} label="of CPU time, training included" />
+      </div>
+      <div class="pipeline">
+        <fieldset class="funnel" aria-label="Stages">
+          {run.stages.map(one => (
+            <StageRow key={one.name} stage={one} most={read.in} chosen={one.name === stage.name} />
+          ))}
+          <Phases run={run} />
+        </fieldset>
+        <section class="detail card" aria-live="polite">
+          <StageDetail key={stage.name} stage={stage} mark={run.mark} />
+        </section>
+      </div>
+    </>
+  );
+}
+
+const Fact = ({ value, label }: { readonly value: string; readonly label: string }) => (
+  <div>
+    <b>{value}</b>
+    <span>{label}</span>
+  </div>
+);
+
+const lost = (stage: StageNumbers) => stage.in - stage.out;
+
+function worstOf({ stages }: RunOverview): string {
+  const judging = stages.filter(({ name, replayable }) => name !== "read" && replayable);
+  return [...judging].sort((a, b) => lost(b) - lost(a))[0]?.name ?? "read";
+}
+
+/** The last stage that documents came out of. */
+function lastDocuments({ stages }: RunOverview): StageNumbers {
+  const index = stages.findIndex(({ name }) => name === "tokenizer");
+  const documents = (index < 0 ? stages : stages.slice(0, index)).filter(stage => stage.in > 0);
+  return documents.at(-1) ?? stages[0]!;
+}
+
+function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; chosen: boolean }) {
+  const half = (n: number) => (most > 0 ? (n / most) * 50 : 0);
+  const [top, bottom] = [half(stage.in), half(stage.out)];
+  const dropped = lost(stage);
+  const makesDocuments = stage.in > 0;
+  return (
+    <button
+      type="button"
+      class={`stage-row ${makesDocuments || stage.cpuSeconds > 0 ? "" : "waiting"}`}
+      aria-pressed={chosen}
+      title={stage.about}
+      onClick={() => {
+        location.hash = `#/pipeline?stage=${encodeURIComponent(stage.name)}`;
+      }}
+    >
+      <span class="stage-name">{stage.name}</span>
+      <svg viewBox="0 0 100 46" preserveAspectRatio="none" aria-hidden="true">
+        <polygon class="lost" points={`${50 - top},0 ${50 + top},0 ${50 + top},46 ${50 - top},46`} />
+        <polygon class="band" points={`${50 - top},0 ${50 + top},0 ${50 + bottom},46 ${50 - bottom},46`} />
+      </svg>
+      <span class="stage-numbers">
+        {stage.tokensOut !== null ? `${count(stage.tokensOut)} tok` : makesDocuments ? count(stage.out) : ""}
+        {dropped > 0 && <small>−{count(dropped)}</small>}
+        {!makesDocuments && stage.cpuSeconds > 0 && <span class="quiet">{seconds(stage.cpuSeconds)}</span>}
+      </span>
+    </button>
+  );
+}
+
+/** What is going on now; nothing once all is done. */
+function Phases({ run }: { readonly run: RunOverview }) {
+  const running = run.phases.filter(({ state }) => state === "running");
+  if (run.state === "done" || running.length === 0) return null;
+  const done = run.phases.filter(({ state }) => state === "done").length;
+  return (
+    <p class="quiet">
+      Phase {done + 1} of {run.phases.length}: {running.map(({ name }) => name).join(", ")}. Numbers follow as
+      parts end.
+    </p>
+  );
+}
+
+function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly mark: string }) {
+  const reasons = Object.entries(stage.dropped).sort(([, a], [, b]) => b - a);
+  if (stage.failed > 0) reasons.push(["failed", stage.failed]);
+  const most = Math.max(1, ...reasons.map(([, n]) => n));
+  return (
+    <>
+      <h1>{stage.name}</h1>
+      <p class="lead">{stage.about}</p>
+      {stage.in > 0 && (
+        <p>
+          {count(stage.in)} in, <b>{count(stage.out)}</b> out ({share(stage.out, stage.in)}),{" "}
+          {stage.cpuSeconds > 0 && (
+            <>
+              {count(stage.in / stage.cpuSeconds)} documents per CPU second, {seconds(stage.cpuSeconds)} in
+              all,{" "}
+            </>
+          )}
+          {bytes(stage.bytesOut)} out
+        </p>
+      )}
+      {reasons.length > 0 && (
+        <table class="reasons">
+          <tbody>
+            {reasons.map(([reason, n]) => (
+              <tr key={reason}>
+                <td>
+                  <a
+                    href={`#/documents?state=rejected&stage=${stage.name}&reason=${encodeURIComponent(reason)}`}
+                  >
+                    {reason}
+                  </a>
+                </td>
+                <td class="number">{count(n)}</td>
+                <td class="number quiet">{share(n, stage.in)}</td>
+                <td style={{ width: "30%" }}>
+                  <span class="bar" style={{ width: `${(n / most) * 100}%` }} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <Measures stage={stage} mark={mark} />
+      {stage.yaml && (
+        <details>
+          <summary>
+            <h3 style={{ display: "inline" }}>In the recipe</h3>
+          </summary>
+          <pre>{stage.yaml}</pre>
+          <Copy text={stage.yaml} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function Measures({ stage, mark }: { readonly stage: StageNumbers; readonly mark: string }) {
+  const { value, error, busy } = useAnswer(`${stage.name} ${mark}`, async () =>
+    stage.in > 0 && stage.name !== "read"
+      ? ask<StageMeasures>("/api/measures", { stage: stage.name }).catch(() => null)
+      : null,
+  );
+  const [order, setOrder] = useState<"lines" | "all">("lines");
+  useEffect(() => setOrder("lines"), [stage.name]);
+  if (error) return <Notice error={error} />;
+  if (!value || value.histograms.length === 0)
+    return busy ? (
+      <p class="wait">Reading measures…</p>
+    ) : (
+      <p class="quiet">This stage records no measures.</p>
+    );
+  const ruled = value.histograms.filter(({ thresholds }) => thresholds.length > 0);
+  const shown = order === "lines" && ruled.length > 0 ? ruled : value.histograms;
+  return (
+    <>
+      <h2>
+        What it measured{" "}
+        {ruled.length > 0 && ruled.length < value.histograms.length && (
+          <button type="button" class="small" onClick={() => setOrder(order === "lines" ? "all" : "lines")}>
+            {order === "lines" ? `all ${value.histograms.length}` : "only those with a threshold"}
+          </button>
+        )}
+      </h2>
+      <p class="quiet">
+        Documents by value: <span style={{ color: "var(--kept)" }}>■</span> kept,{" "}
+        <span style={{ color: "var(--dropped)" }}>■</span> dropped by any rule of this stage. Drag a line, or
+        use the arrow keys.
+      </p>
+      <div class="histograms">
+        {shown.map(histogram => (
+          <HistogramView key={histogram.measure} stage={stage.name} histogram={histogram} />
+        ))}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,166 @@
+/** One measure's distribution with its thresholds as lines that can be moved; the count follows at once. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Histogram, Threshold, WhatIfAnswer } from "../../api.ts";
+import { ask } from "../ask.ts";
+import { count, short } from "../words.ts";
+import { Copy } from "./notice.tsx";
+
+const [width, height, foot] = [270, 92, 16];
+
+/** Steps in which a line moves: a value people would write, whole where the measures are whole. */
+export function niceStep({ low, high, thresholds }: Histogram): number {
+  const rough = (high - low) / 200;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map(k => k * power).find(one => one >= rough) ?? rough;
+  const whole = high > 20 && thresholds.every(({ at }) => Number.isInteger(at));
+  return whole ? Math.max(1, Math.round(step)) : step;
+}
+
+export function HistogramView({
+  stage,
+  histogram,
+}: {
+  readonly stage: string;
+  readonly histogram: Histogram;
+}) {
+  const { measure, low, high, kept, dropped, thresholds, min, max } = histogram;
+  const most = Math.max(1, ...kept.map((n, i) => n + dropped[i]!));
+  const x = (value: number) => ((value - low) / (high - low)) * width;
+  // Square roots, or the few documents beyond a threshold could not be seen beside the many on its other side.
+  const tall = (n: number) => Math.sqrt(n / most) * (height - 6);
+  const bar = width / kept.length;
+  return (
+    <figure class="histogram" style={{ margin: 0 }}>
+      <h3>
+        {measure}
+        <small>
+          {short(min)} – {short(max)}
+        </small>
+      </h3>
+      <svg viewBox={`0 0 ${width} ${height + foot}`} role="img" aria-label={`distribution of ${measure}`}>
+        {kept.map((n, i) => {
+          const all = tall(n + dropped[i]!);
+          const own = n + dropped[i]! > 0 ? (all * n) / (n + dropped[i]!) : 0;
+          const left = i * bar;
+          return (
+            <g key={left}>
+              <title>{`${short(low + ((high - low) * i) / kept.length)}: ${count(n)} kept, ${count(dropped[i]!)} dropped`}</title>
+              <rect class="d" x={left} y={height - all} width={bar * 0.9} height={all - own} />
+              <rect class="k" x={left} y={height - own} width={bar * 0.9} height={own} />
+            </g>
+          );
+        })}
+        <line x1="0" x2={width} y1={height} y2={height} stroke="var(--line)" />
+        <text class="axis" x="0" y={height + 13}>
+          {short(low)}
+        </text>
+        <text class="axis" x={width} y={height + 13} text-anchor="end">
+          {short(high)}
+        </text>
+        {thresholds.map(threshold => (
+          <line
+            key={threshold.option}
+            class="was"
+            x1={x(threshold.at)}
+            x2={x(threshold.at)}
+            y1="0"
+            y2={height}
+          />
+        ))}
+      </svg>
+      {thresholds.map(threshold => (
+        <Line key={threshold.option} {...{ stage, histogram, threshold }} />
+      ))}
+    </figure>
+  );
+}
+
+type LineProps = { readonly stage: string; readonly histogram: Histogram; readonly threshold: Threshold };
+
+function Line({ stage, histogram, threshold }: LineProps) {
+  const { low, high } = histogram;
+  const { option, at, drops } = threshold;
+  const [value, setValue] = useState(at);
+  const [answer, setAnswer] = useState<WhatIfAnswer | null>(null);
+  const step = niceStep(histogram);
+  const strip = useRef<SVGSVGElement>(null);
+  const place = (to: number) => {
+    const stepped = Math.round(to / step) * step;
+    setValue(Number(Math.max(Math.min(low, at), Math.min(Math.max(high, at), stepped)).toPrecision(6)));
+  };
+  useEffect(() => {
+    if (value === at) return setAnswer(null);
+    let gone = false;
+    const timer = setTimeout(() => {
+      ask<WhatIfAnswer>("/api/what-if", { stage, option, value }).then(
+        found => gone || setAnswer(found),
+        () => undefined,
+      );
+    }, 40);
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [value]);
+  const drag = (event: PointerEvent) => {
+    if (event.buttons === 0 || !strip.current) return;
+    const box = strip.current.getBoundingClientRect();
+    place(low + ((event.clientX - box.left) / box.width) * (high - low));
+  };
+  const left = ((value - low) / (high - low)) * width;
+  return (
+    <>
+      <svg
+        ref={strip}
+        viewBox={`0 0 ${width} 18`}
+        style={{ height: "18px" }}
+        aria-label={`move ${option}`}
+        onPointerDown={event => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          drag(event);
+        }}
+        onPointerMove={drag}
+        onDblClick={() => setValue(at)}
+      >
+        <rect width={width} height="18" fill="transparent" class="handle" />
+        <line class="cut" x1={left} x2={left} y1={-height - foot} y2="4" />
+        <g
+          class="handle"
+          role="slider"
+          tabIndex={0}
+          aria-label={`${option}: drops ${drops}`}
+          aria-valuemin={low}
+          aria-valuemax={high}
+          aria-valuenow={value}
+          transform={`translate(${left} 0)`}
+          onKeyDown={event => {
+            const by = event.shiftKey ? 10 * step : step;
+            if (event.key === "ArrowLeft" || event.key === "ArrowDown") place(value - by);
+            else if (event.key === "ArrowRight" || event.key === "ArrowUp") place(value + by);
+            else if (event.key === "Escape") setValue(at);
+            else return;
+            event.preventDefault();
+          }}
+        >
+          <rect x="-9" y="0" width="18" height="18" />
+          <path d="M0,2 L6,13 L-6,13 Z" />
+        </g>
+      </svg>
+      <div class="what-if">
+        <code>{option}</code> drops {drops} <b>{short(value)}</b>
+        {answer && (
+          <>
+            {" "}
+            (was {short(at)}): <span class="more">+{count(answer.newlyKept)} kept</span>,{" "}
+            <span class="fewer">−{count(answer.newlyDropped)}</span>, {count(answer.keptNow)} of{" "}
+            {count(answer.in)} pass
+            <div class="yaml-line">
+              <code>{answer.yaml.replaceAll("\n", " ")}</code>
+              <Copy text={answer.yaml} />
+            </div>
+          </>
+        )}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,279 @@
+/**
+ * Documents of a run, kept and rejected, a page at a time. A listing reads forward from a cursor until the page is
+ * full or its time is up, so that a million documents cost as little as a thousand; nothing is held in memory.
+ * Parts of decisions, measures and documents carry the same name, so one document costs one part of each.
+ */
+import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { createGunzip } from "node:zlib";
+import { getDomain } from "tldts";
+import { openTable, type Row, readTable } from "../../lib/parquet.ts";
+import type { Plan } from "../../pipeline/execute/plan.ts";
+import type {
+  Choices,
+  DocumentDetail,
+  DocumentPage,
+  DocumentRow,
+  DuplicateShown,
+  MeasureShown,
+} from "../api.ts";
+import { markTaken } from "./marked.ts";
+import type { MeasureRoom } from "./measures.ts";
+import { extractAgain, htmlOf, readPage } from "./one-page.ts";
+import { partsOf, readPlan, readStats } from "./workdir.ts";
+
+export type Question = {
+  readonly state: "kept" | "rejected" | "all";
+  readonly stage: string;
+  readonly reason: string;
+  /** Part of the URL, or of the text of kept documents. */
+  readonly query: string;
+  readonly domain: string;
+  readonly language: string;
+  /** Kept documents only. */
+  readonly minScore: number;
+  readonly cursor: string;
+};
+
+const pageRows = 50;
+const budgetMs = 1200;
+
+export type DocumentRoom = {
+  list(question: Question): Promise<DocumentPage>;
+  detail(id: string): Promise<DocumentDetail | null>;
+  /** The page's own HTML with what the extractor takes marked, or null. */
+  original(id: string): Promise<string | null>;
+  choices(): Promise<Choices>;
+};
+
+const text = (value: unknown): string | null =>
+  value === null || value === undefined ? null : String(value);
+
+function rowOf(row: Row): DocumentRow {
+  const kept = row["reason"] === "kept" || row["reason"] === undefined;
+  return {
+    id: String(row["id"]),
+    url: text(row["url"]),
+    stage: kept ? "" : String(row["stage"]),
+    reason: kept ? "kept" : String(row["reason"]),
+    value: text(row["value"]),
+    threshold: text(row["threshold"]),
+  };
+}
+
+/** All parts of the decisions, phase by phase. */
+const decisionParts = (workdir: string): string[] => partsOf(join(workdir, "decisions")).flatMap(partsOf);
+
+function clusterParts(workdir: string): string[] {
+  const dir = join(workdir, "duplicates");
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, encoding: "utf8" })
+    .filter(name => name.endsWith(".parquet"))
+    .sort()
+    .map(name => join(dir, name));
+}
+
+/** What a listing reads, and which rows it takes. */
+function planOf(workdir: string, question: Question) {
+  const { state, stage, reason, language, minScore, domain } = question;
+  const query = question.query.toLowerCase();
+  const inDomain = (url: string | null) =>
+    domain === "" || (url !== null && (getDomain(url) === domain || url.includes(`//${domain}`)));
+  if (state === "kept") {
+    const inText = query !== "" && !/^https?:|^<?urn:/.test(query);
+    const columns = ["id", "url", "language", "language_score", ...(inText ? ["text"] : [])];
+    const takes = (row: Row) =>
+      (language === "" || row["language"] === language) &&
+      (minScore === 0 || Number(row["language_score"]) >= minScore) &&
+      inDomain(text(row["url"])) &&
+      (query === "" ||
+        [row["id"], row["url"], row["text"]].some(
+          cell => typeof cell === "string" && cell.toLowerCase().includes(query),
+        ));
+    return { paths: partsOf(join(workdir, "documents")), columns, takes };
+  }
+  const takes = (row: Row) =>
+    (state === "all" || row["reason"] !== "kept") &&
+    (stage === "" || row["stage"] === stage) &&
+    (reason === "" || row["reason"] === reason) &&
+    inDomain(text(row["url"])) &&
+    (query === "" ||
+      [row["id"], row["url"]].some(cell => typeof cell === "string" && cell.toLowerCase().includes(query)));
+  const columns = ["id", "url", "stage", "reason", "value", "threshold"];
+  return { paths: decisionParts(workdir), columns, takes };
+}
+
+async function list(workdir: string, question: Question): Promise<DocumentPage> {
+  const { paths, columns, takes } = planOf(workdir, question);
+  const [startPart = 0, startRow = 0] = question.cursor.split(".").map(Number);
+  const until = Date.now() + budgetMs;
+  const rows: DocumentRow[] = [];
+  let looked = 0;
+  let total = 0;
+  let next: string | null = null;
+  for (const [part, path] of paths.entries()) {
+    const table = await openTable(path);
+    try {
+      total += table.rows;
+      if (part < startPart || next !== null) continue;
+      let row = part === startPart ? startRow : 0;
+      for await (const cells of table.read({ columns, from: row })) {
+        row++;
+        looked++;
+        if (takes(cells)) rows.push(rowOf(cells));
+        if (rows.length < pageRows && (looked % 512 !== 0 || Date.now() < until)) continue;
+        next = `${part}.${row}`;
+        break;
+      }
+    } finally {
+      table.close();
+    }
+  }
+  return { rows, next, looked, total };
+}
+
+type Found = { readonly row: Row; readonly part: string };
+
+async function findDecision(workdir: string, id: string): Promise<Found | null> {
+  for (const path of decisionParts(workdir)) {
+    for await (const row of readTable(path))
+      if (row["id"] === id) return { row, part: basename(path, ".parquet") };
+  }
+  return null;
+}
+
+async function findIn(path: string, id: string): Promise<Row | null> {
+  if (!existsSync(path)) return null;
+  for await (const row of readTable(path)) if (row["id"] === id) return row;
+  return null;
+}
+
+async function rejectedText(path: string, id: string): Promise<string | null> {
+  if (!existsSync(path)) return null;
+  const lines = createInterface({ input: createReadStream(path).pipe(createGunzip()) });
+  for await (const line of lines) {
+    if (!line.includes(JSON.stringify(id).slice(1, -1))) continue;
+    const { id: found, text: body } = JSON.parse(line) as { id: string; text: string };
+    if (found === id) return body;
+  }
+  return null;
+}
+
+async function clusterOf(workdir: string, id: string): Promise<DocumentDetail["cluster"]> {
+  let own: Row | null = null;
+  const paths = clusterParts(workdir);
+  for (const path of paths) {
+    own = await findIn(path, id);
+    if (own) break;
+  }
+  if (!own) return null;
+  const members: { id: string; kept: boolean }[] = [];
+  for (const path of paths) {
+    for await (const row of readTable(path)) {
+      if (row["cluster_id"] !== own["cluster_id"] || members.length >= 50) continue;
+      members.push({ id: String(row["id"]), kept: row["id"] === row["kept_id"] });
+    }
+  }
+  const urls = new Map<string, string | null>();
+  for (const path of decisionParts(workdir)) {
+    for await (const row of readTable(path, ["id", "url"])) {
+      if (members.some(member => member.id === row["id"])) urls.set(String(row["id"]), text(row["url"]));
+    }
+  }
+  return {
+    id: String(own["cluster_id"]),
+    size: Number(own["cluster_size"]),
+    members: members.map(
+      ({ id: member, kept }): DuplicateShown => ({ id: member, url: urls.get(member) ?? null, kept }),
+    ),
+  };
+}
+
+async function measuresOf(
+  workdir: string,
+  plan: Plan,
+  id: string,
+  part: string,
+  room: MeasureRoom,
+): Promise<MeasureShown[]> {
+  const shown: MeasureShown[] = [];
+  for (const { name } of plan.recipe.stages) {
+    const row = await findIn(join(workdir, "measures", name, `${part}.parquet`), id);
+    if (!row) continue;
+    const limits = await room.limits(name);
+    const { id: _, reason, ...values } = row;
+    shown.push({
+      stage: name,
+      reason: reason === "" ? null : text(reason),
+      values: Object.entries(values).map(([measure, value]) => ({
+        name: measure,
+        value: Number(value),
+        limits: (limits.get(measure) ?? [])
+          .map(({ at, drops }) => `${drops === "below" ? "≥" : "≤"} ${Number(at.toPrecision(4))}`)
+          .join(", "),
+      })),
+    });
+  }
+  return shown;
+}
+
+async function detail(workdir: string, id: string, room: MeasureRoom): Promise<DocumentDetail | null> {
+  const plan = readPlan(workdir);
+  const found = await findDecision(workdir, id);
+  if (!found) return null;
+  const { row, part } = found;
+  const decided = rowOf(row);
+  const [warcFile, warcOffset] = [String(row["warc_file"]), Number(row["warc_offset"])];
+  const kept =
+    decided.reason === "kept" ? await findIn(join(workdir, "documents", `${part}.parquet`), id) : null;
+  const sampled = kept
+    ? null
+    : await rejectedText(join(workdir, "rejected", decided.stage, `${part}.jsonl.gz`), id);
+  const page = await readPage(plan, warcFile, warcOffset, id);
+  const anew = !kept && !sampled && page ? await extractAgain(plan, page) : "";
+  return {
+    row: decided,
+    ...{ warcFile, warcOffset },
+    textFrom: kept ? "corpus" : sampled ? "sample" : anew ? "anew" : "none",
+    text: kept ? String(kept["text"]) : (sampled ?? anew),
+    language: text(kept?.["language"]),
+    title: text(kept?.["title"]),
+    date: text(kept?.["date"]) ?? (page?.date || null),
+    meta: JSON.parse(text(kept?.["meta"]) ?? "{}") as Record<string, unknown>,
+    measures: await measuresOf(workdir, plan, id, part, room),
+    cluster: await clusterOf(workdir, id),
+    original: page?.page !== null && page !== null,
+  };
+}
+
+export function openDocuments(workdir: string, room: MeasureRoom): DocumentRoom {
+  return {
+    list: question => list(workdir, question),
+    detail: id => detail(workdir, id, room),
+    async original(id) {
+      const found = await findDecision(workdir, id);
+      if (!found) return null;
+      const plan = readPlan(workdir);
+      const page = await readPage(plan, String(found.row["warc_file"]), Number(found.row["warc_offset"]), id);
+      const html = page ? htmlOf(page) : null;
+      return page && html !== null ? markTaken(html, await extractAgain(plan, page)) : null;
+    },
+    async choices() {
+      const languages = new Set<string>();
+      const first = partsOf(join(workdir, "documents"))[0];
+      if (first)
+        for await (const { language } of readTable(first, ["language"]))
+          if (language) languages.add(String(language));
+      return {
+        stages: readStats(workdir)
+          .filter(stage => Object.keys(stage.dropped).length > 0 || stage.failed > 0)
+          .map(({ name, dropped, failed }) => ({
+            name,
+            reasons: [...Object.keys(dropped), ...(failed > 0 ? ["failed"] : [])],
+          })),
+        languages: [...languages].sort(),
+      };
+    },
+  };
+}
