@@ -68,6 +68,7 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
     const result = await train({
       ...{ shards: shardsDir(workdir), out: modelDir(workdir), options, device, vocabulary, signal },
       on: {
+        note: line => progress({ line: `  ${line}` }),
         start({ parameters, resumedFrom, trainTokens, trainDocuments, epochs, damaged }) {
           progress({
             line: `  ${number(parameters)} parameters, ${number(trainTokens)} tokens of ${number(trainDocuments)} documents, ${epochs.toFixed(1)} epochs`,

@@ -83,6 +83,7 @@ export const train = command({
         },
         ...{ vocabulary: modelVocabulary(tokenizerDir(workdir)).vocabulary, signal: stop.signal },
         on: {
+          note: say,
           start({ parameters, resumedFrom, trainTokens, epochs }) {
             from = resumedFrom;
             say(

@@ -41,6 +41,7 @@ import { type TrainOptions, trainOptions } from "./options.ts";
 import { watchOutliers } from "./outliers.ts";
 import { countParameters, parametersOf, startingValues } from "./parameters.ts";
 import { measurePeak } from "./peak.ts";
+import { type ProductShape, productsOf } from "./products.ts";
 import { openSafetensors } from "./safetensors.ts";
 import { sample } from "./sample.ts";
 import { learningRate } from "./schedule.ts";
@@ -90,6 +91,8 @@ export type TrainResult = {
 };
 
 export type TrainEvents = {
+  /** A line for people, before the start: what the device tunes itself for. */
+  note?(line: string): void;
   start?(start: TrainStart): void;
   step?(metrics: StepMetrics): void;
   validation?(step: number, validation: Validation): void;
@@ -149,8 +152,8 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   try {
     if (checkpoint) restore(run, checkpoint);
     else initialise(run);
-    const peakFlops = await measurePeak(device);
     const totalTokens = options.steps * options.batchTokens;
+    const peakFlops = await tunedPeak(run, totalTokens * flopsPerToken(config));
     request.on?.start?.({
       ...{ config, parameters: countParameters(config), device: device.about, damaged, peakFlops },
       ...{ resumedFrom: checkpoint?.state.step ?? 0, steps: options.steps, microBatch },
@@ -184,6 +187,23 @@ function hasSplit(dir: string, split: string): boolean {
   return (
     existsSync(dir) && readdirSync(dir).some(name => name.startsWith(`${split}-`) && name.endsWith(".arrow"))
   );
+}
+
+type Tunable = Device & {
+  readonly tune?: (products: readonly ProductShape[], log?: (line: string) => void) => Promise<void>;
+};
+
+/** Seconds of training from which tuning, about a second a product, pays for itself. */
+const worthTuning = 120;
+
+/** The device's best rate, after it has tuned itself for the products of a step where the run is long enough. */
+async function tunedPeak({ device, config, plan, on }: Run, flops: number): Promise<number> {
+  const peak = await measurePeak(device);
+  const { tune } = device as Tunable;
+  if (!tune || flops / peak < worthTuning) return peak;
+  const products = productsOf(config, plan.rows * config.context, plan.head.rows);
+  await tune.call(device, products, line => on?.note?.(line));
+  return Math.max(peak, await measurePeak(device));
 }
 
 /** The shape of a model to go on with. UserError where the shards are of another vocabulary. */

@@ -198,6 +198,24 @@ describe("a training run", () => {
     assert.ok(error instanceof UserError && /has another tokenizer than the shards/.test(error.message));
   });
 
+  test("lets a device tune itself for the products of its step, where the run is long", async () => {
+    const tuned: number[] = [];
+    const tunable = {
+      ...device,
+      tune: async (products: readonly unknown[]) => void tuned.push(products.length),
+    };
+    await run("short", { device: tunable, options: { steps: 1 } });
+    assert.deepEqual(tuned, []);
+    const stop = new AbortController();
+    await run("long", {
+      device: tunable,
+      options: { steps: 1e9 },
+      signal: stop.signal,
+      on: { step: () => stop.abort() },
+    });
+    assert.deepEqual(tuned, [15]);
+  });
+
   test("killed with SIGKILL again and again ends with the same bytes", { timeout: 120_000 }, async () => {
     await run("unkilled", { options: { steps: 40 } });
     const program = fileURLToPath(new URL("./kill-target.js", import.meta.url));

@@ -62,13 +62,14 @@ async function run(
 }
 
 describe("training on webgpu", () => {
-  for (const family of ["gpt2", "llama"] as const) {
-    test(`has the losses of the cpu device (${family})`, async t => {
+  const variants: Readonly<Record<string, Partial<TrainOptions>>> = {
+    ...{ gpt2: { family: "gpt2" }, llama: { family: "llama" } },
+    "muon, activations recomputed": { optimizer: "muon", recompute: true, steps: 5, sampleEvery: 0 },
+  };
+  for (const [name, options] of Object.entries(variants)) {
+    test(`has the losses of the cpu device (${name})`, async t => {
       if (!gpu) return t.skip(missing);
-      const [a, b] = [
-        await run(gpu, `gpu-${family}`, { family }),
-        await run(cpu, `cpu-${family}`, { family }),
-      ];
+      const [a, b] = [await run(gpu, `gpu-${name}`, options), await run(cpu, `cpu-${name}`, options)];
       for (const [i, { loss, gradNorm }] of a.entries()) {
         assert.ok(Math.abs(loss - b[i]!.loss) < 1e-4, `loss of step ${i + 1}: ${loss} and ${b[i]!.loss}`);
         assert.ok(Math.abs(gradNorm / b[i]!.gradNorm - 1) < 1e-3);
