@@ -26,12 +26,12 @@ export type BoostingOptions = {
 };
 
 export const boostingDefaults: BoostingOptions = {
-  trees: 90,
+  trees: 170,
   leaves: 24,
-  rate: 0.1,
+  rate: 0.06,
   lambda: 2,
   minWeight: 1,
-  columnShare: 0.2,
+  columnShare: 0.25,
   groupShare: 0.6,
 };
 

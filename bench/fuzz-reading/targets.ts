@@ -41,6 +41,7 @@ export const drawOf = (seed: number, target: string, index: number): Random =>
 /** Files that are mutated are cut to this: many small cases find more than few large ones. */
 const LONGEST_FILE = 400_000;
 const LONGEST_PAGE = 200_000;
+const MOST_PAGES = 1200;
 const settings = defaults(sourceOptions) as SourceSettings;
 
 const scraps = [
@@ -182,7 +183,11 @@ const pages = lazily(() => {
   ];
   for (const path of files) {
     const bytes = readFileSync(path);
-    for (let at = 0; at >= 0 && found.length < 3000; at = bytes.indexOf("\x1f\x8b\x08", at + 1, "latin1")) {
+    for (
+      let at = 0;
+      at >= 0 && found.length < MOST_PAGES;
+      at = bytes.indexOf("\x1f\x8b\x08", at + 1, "latin1")
+    ) {
       // A member of the first megabytes that is a page; magic numbers within compressed data do not inflate.
       if (bytes.length - at < 20) break;
       try {

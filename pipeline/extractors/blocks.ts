@@ -8,8 +8,8 @@
  */
 
 import type { Names } from "./naming.ts";
-import { isBlock, isControl, isInvisible, TEXT, tagOf } from "./tags.ts";
-import { attribute, attributeOf, type Tree } from "./tree.ts";
+import { isBlock, isControl, isHeading, isInvisible, TEXT, tagOf } from "./tags.ts";
+import { attribute, attributeOf, IN_LINK, type Tree } from "./tree.ts";
 
 /** Items of a block that are not text nodes. */
 export const LINE_BREAK = -1;
@@ -75,6 +75,17 @@ function isOneLine(tree: Tree, row: number): boolean {
   return true;
 }
 
+const anchorMarks = new Set(["#", "¶", "§", "&para;", "&#182;", "&#xb6;", "🔗"]);
+
+/** The sign at a heading that links to the heading itself. */
+function isAnchorMark({ source, flags, from, to }: Tree, node: number): boolean {
+  return (
+    (flags[node] & IN_LINK) !== 0 &&
+    to[node] - from[node] <= 6 &&
+    anchorMarks.has(source.slice(from[node], to[node]).trim().toLowerCase())
+  );
+}
+
 /**
  * `withoutScripts`: as a reader without JavaScript sees the page, with what stands in `<noscript>`. Pages that build
  * themselves in the browser have their text there or nowhere.
@@ -120,6 +131,7 @@ export function cutBlocks(tree: Tree, names: Names, withoutScripts = false): Blo
     const homeAbove = up < 0 ? -1 : home[up];
     if (kind === TEXT) {
       if (above & SKIPPED) continue;
+      if (isAnchorMark(tree, node) && (hasText || (homeAbove >= 0 && isHeading[tag[homeAbove]]))) continue;
       const isHidden = above & HIDDEN ? 1 : 0;
       if (isOpen && homeAbove !== openHome) close();
       if (isOpen && hasText && isHidden !== hidden[blocks]) {

@@ -66,6 +66,8 @@ export type Facts = {
   readonly itemStart: Int32Array;
   /** The first h1, -1 where there is none. */
   readonly firstHeading: number;
+  /** The block that repeats most of the page's title and nothing else, -1 where there is none. */
+  readonly titleBlock: number;
   readonly sum: {
     readonly chars: number;
     readonly linkChars: number;
@@ -163,6 +165,8 @@ export function readFacts(page: Page): Facts {
   let commentProse = 0;
   let postProse = 0;
   let firstHeading = -1;
+  let titleBlock = -1;
+  let titleWords = 1;
   let lastProse = -FAR;
   let lastHeading = -1;
   let lastComments = -FAR;
@@ -171,6 +175,10 @@ export function readFacts(page: Page): Facts {
   for (let block = 0; block < n; block++) {
     const element = Math.max(0, blocks.element[block]);
     const length = measured.chars[block];
+    if (words.inTitle[block] === 1 && measured.words[block] > titleWords) {
+      titleBlock = block;
+      titleWords = measured.words[block];
+    }
     charsBefore[block] = chars;
     proseBefore[block] = proseChars;
     sinceProse[block] = Math.min(FAR, block - lastProse);
@@ -243,6 +251,7 @@ export function readFacts(page: Page): Facts {
     commentsBefore,
     itemStart,
     firstHeading,
+    titleBlock,
     sum: {
       chars,
       linkChars,

@@ -5,10 +5,10 @@
  */
 import { contextNames } from "./context.ts";
 import { type Facts, readFacts, regions } from "./facts.ts";
-import { groupNames } from "./naming.ts";
+import { groupBit, groupNames } from "./naming.ts";
 import type { Page } from "./page.ts";
 import { isHeading, tagOf } from "./tags.ts";
-import type { Tree } from "./tree.ts";
+import { attribute, attributeOf, type Tree } from "./tree.ts";
 
 /** Some columns and what fills them: `rows` from `at` on, for one block. */
 type Group = {
@@ -26,6 +26,10 @@ const kindNumber = new Uint8Array(256);
 kinds.forEach((name, i) => {
   kindNumber[tagOf[name]] = i + 1;
 });
+
+function isAuthor(tree: Tree, node: number): boolean {
+  return /\bauthor\b/i.test(attribute(tree, node, attributeOf.rel) ?? "");
+}
 
 function classOfBegin(code: number): number {
   if (code >= 97 && code <= 122) return 1;
@@ -101,6 +105,35 @@ const told: Group = {
   },
 };
 
+const inlineGroups = "people related advert tags button social comment".split(" ");
+const inlineBits = inlineGroups.map(groupBit);
+const BYLINE_WORDS = 14;
+
+/** What the elements within the line say, what it stands under, and whether it begins as a byline does. */
+const line: Group = {
+  prefix: "line",
+  names: [...inlineGroups, "time", "author", "byline", "announced"],
+  fill({ page: { blocks, tree, names, measured, announced }, words }, b, element, rows, at) {
+    let bits = 0;
+    let time = 0;
+    let author = 0;
+    for (let i = blocks.first[b], stop = blocks.first[b + 1]; i < stop; i++) {
+      const item = blocks.items[i];
+      if (item < 0) continue;
+      for (let node = tree.parent[item]; node > element; node = tree.parent[node]) {
+        bits |= names.groups[node];
+        if (tree.tag[node] === tagOf.time) time = 1;
+        else if (tree.tag[node] === tagOf.a && isAuthor(tree, node)) author = 1;
+      }
+    }
+    for (const bit of inlineBits) rows[at++] = bits & bit ? 1 : 0;
+    rows[at++] = time;
+    rows[at++] = author;
+    rows[at++] = words.beginsByline[b] && measured.words[b] <= BYLINE_WORDS ? 1 : 0;
+    rows[at++] = announced.node[element];
+  },
+};
+
 const cluster: Group = {
   prefix: "cluster",
   names: "chars share largest-share order prose".split(" "),
@@ -154,7 +187,7 @@ const near: Group = {
 const place: Group = {
   prefix: "place",
   names:
-    "index chars-before to-heading after-heading since-prose to-prose depth blocks-before blocks-after prose-before prose-after".split(
+    "index chars-before to-heading after-heading to-title since-prose to-prose depth blocks-before blocks-after prose-before prose-after".split(
       " ",
     ),
   fill(facts, b, element, rows, at) {
@@ -165,6 +198,8 @@ const place: Group = {
     rows[at++] = facts.charsBefore[b] / Math.max(1, sum.chars);
     rows[at++] = Math.sign(toHeading) * log(Math.abs(toHeading));
     rows[at++] = firstHeading < 0 ? -1 : b >= firstHeading ? 1 : 0;
+    const toTitle = facts.titleBlock < 0 ? 0 : b - facts.titleBlock;
+    rows[at++] = Math.sign(toTitle) * log(Math.abs(toTitle));
     rows[at++] = facts.sinceProse[b];
     rows[at++] = facts.toProse[b];
     rows[at++] = page.structure.depth[element];
@@ -300,6 +335,7 @@ const look: Group = {
 const groups: readonly Group[] = [
   own,
   told,
+  line,
   cluster,
   inside,
   named,

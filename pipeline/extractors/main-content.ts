@@ -5,6 +5,7 @@
  * themselves by script. Rows, terms, headings and listings between kept blocks are kept, so that no text has holes.
  * Where nothing is found JSON-LD is asked, then all visible text is taken.
  */
+import { FOREIGN } from "./announced.ts";
 import { type Classifier, classify } from "./classify.ts";
 import { expectedBest } from "./decide.ts";
 import type { Engine, ExtractionOptions } from "./extraction.ts";
@@ -22,6 +23,8 @@ const MOSTLY_HIDDEN = 0.5;
 /** A row, term, heading or listing between kept blocks is kept down to this share of the threshold. */
 const IN_A_GAP = 0.2;
 const GAP = 2;
+/** Blocks behind an announcement of comments in which the first of them begins. */
+const COMMENTS_BEGIN = 3;
 const bridges = new Uint8Array(256);
 for (const name of "tr dt dd pre h2 h3 h4 h5 h6".split(" ")) bridges[tagOf[name]] = 1;
 
@@ -48,7 +51,7 @@ function commentElements({ tree, names }: Page): Uint8Array {
 
 /** 1 for the blocks to keep. */
 export function chooseBlocks(page: Page, probability: Float32Array, options: ExtractionOptions): Uint8Array {
-  const { blocks, measured, tree } = page;
+  const { blocks, measured, tree, announced } = page;
   const { count, element } = blocks;
   const inComments = options.comments ? null : commentElements(page);
   const showsHidden = isMostlyHidden(page, probability);
@@ -57,6 +60,7 @@ export function chooseBlocks(page: Page, probability: Float32Array, options: Ext
   const weight = new Float32Array(count);
   for (let block = 0; block < count; block++) {
     if (blocks.hidden[block] && !showsHidden) continue;
+    if (element[block] >= 0 && announced.node[element[block]] === FOREIGN) continue;
     if (inComments && element[block] >= 0 && inComments[element[block]]) continue;
     if (!options.tables && tagOfBlock(block) === tagOf.tr) continue;
     allowed[block] = 1;
@@ -73,6 +77,11 @@ export function chooseBlocks(page: Page, probability: Float32Array, options: Ext
     const before = keep[block - 1] || keep[block - GAP];
     const after = keep[block + 1] || keep[block + GAP];
     if (before && after && probability[block] >= threshold * IN_A_GAP) filled[block] = 1;
+  }
+  for (let block = 0; block < count; block++) {
+    // Comments that are announced and not kept need no announcement.
+    if (!announced.comments[block]) continue;
+    if (!filled.subarray(block + 1, block + 1 + COMMENTS_BEGIN).includes(1)) filled[block] = 0;
   }
   return filled;
 }

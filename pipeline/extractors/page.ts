@@ -2,6 +2,7 @@
  * A page as the classifier sees it: tree, blocks, measures and sums, read from the source in order, each once.
  * Knows nothing of what is kept.
  */
+import { type Announced, readAnnounced } from "./announced.ts";
 import { type Blocks, cutBlocks } from "./blocks.ts";
 import { parseHtml } from "./html.ts";
 import { type LinkedData, readLinkedData } from "./json-ld.ts";
@@ -17,6 +18,7 @@ export type Page = {
   readonly blocks: Blocks;
   readonly measured: Measured;
   readonly structure: Structure;
+  readonly announced: Announced;
   readonly linked: LinkedData;
   readonly metadata: Metadata;
 };
@@ -47,5 +49,15 @@ export function readPage(html: string, url: string | null, limits: Limits): Page
   }
   const structure = readStructure(tree, names, blocks, measured);
   const linked = readLinkedData(tree);
-  return { tree, names, blocks, measured, structure, linked, metadata: readMetadata(tree, linked, url) };
+  const announced = readAnnounced(tree, blocks, structure);
+  return {
+    tree,
+    names,
+    blocks,
+    measured,
+    structure,
+    announced,
+    linked,
+    metadata: readMetadata(tree, linked, url),
+  };
 }

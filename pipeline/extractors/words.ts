@@ -13,6 +13,11 @@ const commentWords =
   "comment comments commented reply replies responses kommentar kommentare kommentieren antworten komentarz komentarze komentarzy odpowiedz комментарий комментарии комментариев ответить σχόλιο σχόλια commentaires comentarios";
 const isCommentWord = hashTable(commentWords.split(" ").map(word => [word, 1] as const));
 
+/** Words a line about author and date begins with. */
+const bylineWords =
+  "by author authors written posted published updated modified reviewed von autor autorka veröffentlicht aktualisiert par publié mis por publicado actualizado di pubblicato door автор опубликовано обновлено dodano data opublikowano";
+const isBylineWord = hashTable(bylineWords.split(" ").map(word => [word, 1] as const));
+
 /** Blocks with more words do not announce comments. */
 const MOST_WORDS = 25;
 /** Words of a block that are compared with what the page says of itself. */
@@ -41,7 +46,7 @@ function isLetter(code: number): boolean {
 }
 
 /** Calls `word` with the hash of each word between two positions; stops where it answers false. */
-function eachWord(source: string, from: number, to: number, word: (hash: number) => boolean): boolean {
+export function eachWord(source: string, from: number, to: number, word: (hash: number) => boolean): boolean {
   let hash = hashStart;
   let letters = 0;
   for (let at = from; at <= to; at++) {
@@ -69,6 +74,8 @@ export type Hints = {
 export type Words = {
   /** 1 for blocks of few words, one of which means comment or reply. */
   readonly ofComments: Uint8Array;
+  /** 1 for blocks whose first or second word begins a byline. */
+  readonly beginsByline: Uint8Array;
   /** Share of a block's first words that stand in the title, the description, the body of the hints; -1 without it. */
   readonly inTitle: Float32Array;
   readonly inDescription: Float32Array;
@@ -79,6 +86,7 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
   const { source, from, to } = tree;
   const { count } = blocks;
   const ofComments = new Uint8Array(count);
+  const beginsByline = new Uint8Array(count);
   const inTitle = new Float32Array(count);
   const inDescription = new Float32Array(count);
   const inBody = new Float32Array(count);
@@ -93,10 +101,12 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
   });
   let words = 0;
   let found = 0;
+  let byline = 0;
   let isShort = false;
   const hits = [0, 0, 0];
   const word = (hash: number): boolean => {
     words++;
+    if (words <= 2) byline |= isBylineWord(hash);
     if (isShort) found |= isCommentWord(hash);
     const bits = known.get(hash);
     if (bits !== undefined) {
@@ -109,6 +119,7 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
   for (let block = 0; block < count; block++) {
     words = 0;
     found = 0;
+    byline = 0;
     hits.fill(0);
     isShort = measured.words[block] <= MOST_WORDS;
     for (let i = blocks.first[block], last = blocks.first[block + 1]; i < last; i++) {
@@ -116,9 +127,10 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
       if (item >= 0 && !eachWord(source, from[item], to[item], word)) break;
     }
     ofComments[block] = found;
+    beginsByline[block] = byline;
     inTitle[block] = hints.title === null ? -1 : hits[0] / Math.max(1, words);
     inDescription[block] = hints.description === null ? -1 : hits[1] / Math.max(1, words);
     inBody[block] = hints.body === null ? -1 : hits[2] / Math.max(1, words);
   }
-  return { ofComments, inTitle, inDescription, inBody };
+  return { ofComments, beginsByline, inTitle, inDescription, inBody };
 }

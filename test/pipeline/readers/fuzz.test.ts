@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { drawOf, targets } from "../../../bench/fuzz-reading/targets.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type Random, random } from "../../../lib/random.ts";
 import type { RecordEvent } from "../../../pipeline/readers/records.ts";
@@ -142,3 +143,28 @@ test("bytes without any sense end in failures, never in an exception", async () 
     assert.ok(events.every(event => event.kind === "failure" || event.kind === "skip"));
   }
 });
+
+/** So many fixed cases of each target of bench/fuzz-reading.ts, which runs them by the hour. */
+const fixedCases: Readonly<Record<string, number>> = {
+  records: 60,
+  http: 120,
+  charset: 80,
+  rows: 80,
+  parquet: 80,
+  "main-content": 40,
+  "full-text": 40,
+  readability: 15,
+  addresses: 40,
+};
+
+for (const { name, run } of targets) {
+  test(`damaged input of every kind, fixed cases: ${name}`, async () => {
+    for (let index = 0; index < fixedCases[name]!; index++) {
+      try {
+        await run(drawOf(2, name, index));
+      } catch (error) {
+        assert.fail(`--seed 2 --target ${name} --case ${index}: ${(error as Error).stack}`);
+      }
+    }
+  });
+}
