@@ -17,7 +17,10 @@ export class UserError extends Error {
 export class DamagedFile extends UserError {
   readonly path: string;
   constructor(path: string, what: string) {
-    super(`${path} is damaged: ${what}`, "Run the same command again: the part that wrote it is redone.");
+    super(
+      `${path} is damaged: ${what}`,
+      "Run the same command again: the part that wrote it is redone. If that does not help, start over with --fresh.",
+    );
     this.path = path;
   }
 }

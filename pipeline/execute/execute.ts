@@ -13,7 +13,7 @@ import type { Executor, JobFailure } from "./executor.ts";
 import type { JobProgress, JobReport, Phase } from "./phase.ts";
 import { type PhaseKeys, type Plan, planKeys } from "./plan.ts";
 import { begin, tellChanges } from "./prepare.ts";
-import { forgetReport, readKey, readReport, reportedJobs, sweepTemporary } from "./reports.ts";
+import { begunPhases, forgetReport, readKey, readReport, reportedJobs, sweepTemporary } from "./reports.ts";
 import { type RunState, readRunState, writeRunState } from "./state.ts";
 import { taskRunner } from "./task.ts";
 
@@ -48,8 +48,10 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
   const { workdir } = plan;
   const keys = planKeys(plan, phases);
   const earlier = readRunState(workdir);
+  const begun = begunPhases(workdir).length > 0;
   const changed = tellChanges(plan, phases, keys, on.say);
-  if (earlier && earlier.state !== "done" && !options.executor.busy?.() && sweepTemporary(workdir) > 0)
+  const cutOff = begun && earlier?.state !== "done";
+  if (cutOff && !options.executor.busy?.() && sweepTemporary(workdir) > 0)
     on.say("removed the unfinished files of a run that was cut off");
   const state: RunState = {
     state: "running",
@@ -65,7 +67,7 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
   };
   const save = (change: Partial<RunState> = {}) => writeRunState(workdir, { ...state, ...change });
   const collected: (readonly StageStats[])[] = phases.map(() => []);
-  const unchecked = new Set(earlier && (changed || earlier.state !== "done") ? phases : []);
+  const unchecked = new Set(cutOff || changed ? phases : []);
   const damages = new Map<string, number>();
   const runTask = taskRunner(plan, phases);
   save();

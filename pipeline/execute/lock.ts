@@ -2,7 +2,16 @@
  * One run at a time in a workdir: a lock file with its owner's identity. A lock whose owner is gone (same machine,
  * no such process, or a process that started later than the lock says) is stale and taken over.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
@@ -16,7 +25,11 @@ type Owner = {
 
 export type Lock = { release(): void };
 
-/** Takes the lock of a workdir, or throws a UserError that names who holds it. */
+/**
+ * Takes the lock of a workdir, or throws a UserError that names who holds it. The lock appears with its owner's name in
+ * it, by a hard link, so that nobody reads half of it; a stale one is moved away by name, which only one of several
+ * runs can do.
+ */
 export function acquireLock(workdir: string): Lock {
   mkdirSync(workdir, { recursive: true });
   const path = join(workdir, "lock");
@@ -26,30 +39,76 @@ export function acquireLock(workdir: string): Lock {
     processStart: processStart(process.pid) ?? "",
     since: new Date().toISOString(),
   };
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      const fd = openSync(path, "wx");
-      writeSync(fd, JSON.stringify(me));
-      closeSync(fd);
-      return { release: () => rmSync(path, { force: true }) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  const own = `${path}.${me.host}-${me.pid}.tmp`;
+  try {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      writeFileSync(own, JSON.stringify(me));
+      if (linked(own, path)) return { release: () => rmSync(path, { force: true }) };
+      const seen = readText(path);
+      if (seen === null) continue;
+      const owner = ownerOf(seen);
+      if (owner && !isStale(owner, me)) {
+        throw new UserError(
+          `another run is using ${workdir}: process ${owner.pid} on ${owner.host}, since ${owner.since}`,
+          `Wait for it, stop it, or choose another --workdir. If it is surely gone, delete ${path}.`,
+        );
+      }
+      moveAway(path, seen, `${own}.stale.tmp`);
     }
-    const owner = readOwner(path);
-    if (owner && !isStale(owner, me)) {
-      throw new UserError(
-        `another run is using ${workdir}: process ${owner.pid} on ${owner.host}, since ${owner.since}`,
-        `Wait for it, stop it, or choose another --workdir. If it is surely gone, delete ${path}.`,
-      );
-    }
-    rmSync(path, { force: true });
+  } finally {
+    rmSync(own, { force: true });
   }
   throw new UserError(`could not take the lock ${path}: other runs keep taking it`, "Try again in a moment.");
 }
 
-function readOwner(path: string): Owner | null {
+function linked(from: string, to: string): boolean {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Owner;
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code)) return copied(from, to);
+    // ENOENT: the run that has the lock swept temporary files away.
+    if (code === "EEXIST" || code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** For file systems without hard links. */
+function copied(from: string, to: string): boolean {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Removes the lock that was seen. One that another run put in its place meanwhile is put back. */
+function moveAway(path: string, seen: string, aside: string): void {
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if (readText(aside) !== seen) linked(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function ownerOf(text: string): Owner | null {
+  try {
+    return JSON.parse(text) as Owner;
   } catch {
     return null;
   }
