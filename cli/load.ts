@@ -14,6 +14,7 @@ import { storeOf } from "../pipeline/fetch/store.ts";
 import { type Input, resolveInputs } from "../pipeline/inputs.ts";
 import { sourceOptions } from "../pipeline/readers/settings.ts";
 import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
+import { isS3, scratchOf } from "../pipeline/store/s3.ts";
 import { catalogue } from "./catalogue.ts";
 import { duration, say } from "./terminal.ts";
 import { vocabularyFiles } from "./vocabulary-files.ts";
@@ -64,12 +65,27 @@ export async function loadPlan(options: PlanOptions): Promise<Plan> {
   const path = resolve(options.recipePath);
   const base = dirname(path);
   const recipe = loadRecipe(options.recipePath, options.sets);
-  const workdir = options.workdir !== undefined ? resolve(options.workdir) : resolve(base, recipe.workdir);
+  const { workdir, remote } = workdirAt(options.workdir, recipe.workdir, base);
   checkLimit(options.limit);
   const files = [...(await tryStages({ base, recipe })), ...vocabularyFiles(recipe, base)];
-  const plan = { version, recipe, base, workdir, inputs: [] as Input[], files };
+  const plan = {
+    version,
+    recipe,
+    base,
+    workdir,
+    inputs: [] as Input[],
+    files,
+    ...(remote ? { remote } : {}),
+  };
   if (crawlOf(recipe.source)) return crawlPlan(plan, options.limit);
-  return { ...plan, inputs: inputsOf(recipe, base, options.recipePath).slice(0, options.limit) };
+  return { ...plan, inputs: (await inputsOf(recipe, base, options.recipePath)).slice(0, options.limit) };
+}
+
+/** The local folder of a workdir, and the object store's address it is kept at, if any. */
+function workdirAt(named: string | undefined, ofRecipe: string, base: string) {
+  const given = named ?? ofRecipe;
+  if (isS3(given)) return { workdir: scratchOf(given), remote: given.replace(/\/+$/, "") };
+  return { workdir: named !== undefined ? resolve(named) : resolve(base, ofRecipe), remote: null };
 }
 
 /** A plan with the inputs its crawl's host lists, and with the address they come from. */
@@ -90,10 +106,19 @@ async function crawlPlan(plan: Plan, limit: number | undefined): Promise<Plan> {
   return { ...plan, recipe: { ...plan.recipe, source }, inputs };
 }
 
-function inputsOf(recipe: Recipe, base: string, where: string): Input[] {
+async function inputsOf(recipe: Recipe, base: string, where: string): Promise<Input[]> {
   for (const key of ["warc", "wet", "jsonl", "parquet"]) {
     const patterns = recipe.source[key] as readonly string[];
-    if (patterns.length > 0) return resolveInputs(patterns, base, `${where}: source.${key}`);
+    if (patterns.length === 0) continue;
+    const at = `${where}: source.${key}`;
+    const found = new Map<string, Input>();
+    for (const pattern of patterns) {
+      const inputs = isS3(pattern)
+        ? await (await import("../pipeline/store/inputs.ts")).expandStored(pattern, at)
+        : resolveInputs([pattern], base, at);
+      for (const input of inputs) if (!found.has(input.name)) found.set(input.name, input);
+    }
+    return [...found.values()];
   }
   throw new UserError(`${where}: source: the list of inputs is empty`, "Name at least one file or pattern.");
 }

@@ -11,10 +11,12 @@ import { writeGroup } from "../pipeline/execute/group.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import { planKeys } from "../pipeline/execute/plan.ts";
 import { begin } from "../pipeline/execute/prepare.ts";
+import { isS3 } from "../pipeline/store/s3.ts";
 import { command } from "./command.ts";
 import { type GroupOfTasks, kubernetesJobs } from "./kubernetes.ts";
 import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
 import { allPhases } from "./phases.ts";
+import { mirrorOf, openRemote } from "./remote.ts";
 import { json, out, say } from "./terminal.ts";
 
 export const plan = command({
@@ -58,6 +60,7 @@ export const plan = command({
     const lock = acquireLock(workdir);
     const groups: GroupOfTasks[] = [];
     try {
+      if (plan.remote !== undefined) await openRemote(plan.remote, workdir, say);
       writePlan(plan);
       writeAtomic(join(workdir, "recipe.yaml"), recipeYaml(recipe));
       const keys = planKeys(plan, phases);
@@ -66,7 +69,8 @@ export const plan = command({
         const jobs = phase.mostJobs ?? (await phase.jobs({ workdir, memory: recipe.memory }));
         const elements = Math.max(1, Math.min(most, jobs));
         const path = writeGroup(plan, phase.name, elements);
-        groups.push({ phase: phase.name, about: phase.about, jobs, elements, path });
+        const at = plan.remote === undefined ? path : `${plan.remote}/work/groups/${phase.name}.json`;
+        groups.push({ phase: phase.name, about: phase.about, jobs, elements, path: at });
       }
       if (flags.kubernetes) {
         const dir = join(workdir, "work", "kubernetes");
@@ -77,6 +81,10 @@ export const plan = command({
         });
         for (const { file, yaml } of manifests) writeAtomic(join(dir, file), yaml);
       }
+      if (plan.remote !== undefined) {
+        const mirror = await mirrorOf(plan.remote, workdir);
+        await mirror.settle([...phases.flatMap(({ outputs }) => outputs), "work", "recipe.yaml"]);
+      }
     } finally {
       lock.release();
     }
@@ -85,19 +93,18 @@ export const plan = command({
       return;
     }
     const width = Math.max(...groups.map(({ phase }) => phase.length));
-    for (const { phase, elements, about } of groups)
-      out(
-        `${phase.padEnd(width)}  ${String(elements).padStart(6)} × curate task ${shown(workdir, phase)}  (${about})`,
-      );
+    for (const { phase, elements, about, path } of groups)
+      out(`${phase.padEnd(width)}  ${String(elements).padStart(6)} × curate task ${shown(path)}  (${about})`);
     if (flags.kubernetes) {
       const dir = relative(process.cwd(), join(workdir, "work", "kubernetes"));
       out(
         `\nIn order:  for f in ${dir}/*.yaml; do kubectl apply -f $f && kubectl wait --for=condition=complete --timeout=-1s -f $f || break; done`,
       );
     }
-    out(`\nAt the end:  curate run ${recipePath} --workdir ${relative(process.cwd(), workdir) || "."}`);
+    out(
+      `\nAt the end:  curate run ${recipePath} --workdir ${plan.remote ?? (relative(process.cwd(), workdir) || ".")}`,
+    );
   },
 });
 
-const shown = (workdir: string, phase: string): string =>
-  relative(process.cwd(), join(workdir, "work", "groups", `${phase}.json`));
+const shown = (path: string): string => (isS3(path) ? path : relative(process.cwd(), path));

@@ -16,6 +16,7 @@ import { emptyStages, funnelTable } from "./funnel.ts";
 import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
 import { allPhases, phaseOfStage } from "./phases.ts";
 import { type Meter, openProgress, type Progress } from "./progress.ts";
+import { openRemote } from "./remote.ts";
 import { bytes, colourful, duration, json, number, out, say, styled } from "./terminal.ts";
 import { trainingSummary } from "./training-summary.ts";
 
@@ -109,6 +110,8 @@ async function runPlan(run: RunPlan): Promise<number> {
   process.on("SIGTERM", onSignal);
   const started = Date.now();
   try {
+    const mirror =
+      plan.remote === undefined ? null : await openRemote(plan.remote, plan.workdir, progress.say);
     if (fresh) removeEarlier(plan, phases, progress);
     if (from) forgetFrom(plan, phases, from.first);
     writePlan(plan);
@@ -117,15 +120,18 @@ async function runPlan(run: RunPlan): Promise<number> {
     progress.say(
       `${plan.recipe.name}: ${number(plan.inputs.length)} input file${plan.inputs.length === 1 ? "" : "s"}, ${bytes(size)} → ${relative(process.cwd(), plan.workdir) || "."}, ${choice.name === "slurm" ? "Slurm" : `${threads} worker${threads === 1 ? "" : "s"}`}`,
     );
+    const events = showing(progress);
+    const follower = mirror?.following(events) ?? null;
     executor = openExecutor(choice, { plan, phases, threads, until: until?.last, say: progress.say });
     const stats = await execute({
       plan,
       phases,
       executor,
       signal: stop.signal,
-      on: showing(progress),
+      on: follower?.on ?? events,
       ...(until ? { until: until.last } : {}),
     });
+    await follower?.finish();
     const seconds = (Date.now() - started) / 1000;
     if (asJson)
       json({ state: readRunState(plan.workdir)?.state, workdir: plan.workdir, seconds, stages: stats });

@@ -4,8 +4,11 @@
  */
 import { UserError } from "../lib/errors.ts";
 import { readGroup, runElement } from "../pipeline/execute/group.ts";
+import type { JobReport } from "../pipeline/execute/phase.ts";
+import { isS3 } from "../pipeline/store/s3.ts";
 import { command } from "./command.ts";
 import { allPhases } from "./phases.ts";
+import { openRemoteGroup } from "./remote.ts";
 import { duration, say } from "./terminal.ts";
 
 const variables = ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"] as const;
@@ -22,14 +25,19 @@ export const task = command({
   async run([path], flags) {
     if (path === undefined)
       throw new UserError("curate task: expected the file of a group of tasks", "See  curate plan --help");
-    const { group, plan } = readGroup(path);
+    const remote = isS3(path) ? await openRemoteGroup(path) : null;
+    const { group, plan } = remote ?? readGroup(path);
     const index = elementIndex(flags.index, process.env, group.elements);
+    const phases = allPhases(plan);
+    await remote?.bring(phases, index);
+    const done: { readonly job: number; readonly report: JobReport }[] = [];
     const stop = new AbortController();
     const onSignal = () => stop.abort(new Error("stopped"));
     process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
-    const ran = await runElement(plan, allPhases(plan), group, index, stop.signal, {
+    const ran = await runElement(plan, phases, group, index, stop.signal, {
       begin: job => say(`${group.phase} ${job}: begun`),
       end: (job, report, seconds) => {
+        done.push({ job, report });
         say(`${group.phase} ${job}: done in ${duration(seconds)}`);
         for (const warning of report.warnings ?? []) say(warning);
       },
@@ -39,6 +47,7 @@ export const task = command({
         else say(error.stack ?? "");
       },
     });
+    await remote?.send(done);
     if (ran.done + ran.failed === 0) say(`${group.phase}: nothing left to do for element ${index}`);
     return ran.failed > 0 ? 1 : 0;
   },

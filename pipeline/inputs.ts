@@ -51,7 +51,8 @@ export function expand(pattern: string, base: string): string[] {
   return [...new Set(found)].sort();
 }
 
-function matches(name: string, pattern: string): boolean {
+/** Whether a name fits a pattern of `*` and `?`; a leading dot has to be written. */
+export function matches(name: string, pattern: string): boolean {
   if (name.startsWith(".") && !pattern.startsWith(".")) return false;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")

@@ -17,6 +17,8 @@ export type Plan = {
   /** Folder of the recipe, absolute: relative names in the recipe start here. */
   readonly base: string;
   readonly workdir: string;
+  /** Address in an object store of which the workdir is this machine's copy. */
+  readonly remote?: string;
   readonly inputs: readonly Input[];
   readonly files: readonly StageFile[];
 };

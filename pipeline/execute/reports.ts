@@ -25,7 +25,7 @@ export type Begun = {
 const phaseDir = (workdir: string, phase: string) => join(workdir, "work", phase);
 const begunPath = (workdir: string, phase: string) => join(phaseDir(workdir, phase), "begun.json");
 const jobsDir = (workdir: string, phase: string) => join(phaseDir(workdir, phase), "jobs");
-const jobPath = (workdir: string, phase: string, job: number) =>
+export const reportPath = (workdir: string, phase: string, job: number) =>
   join(jobsDir(workdir, phase), `${String(job).padStart(5, "0")}.json`);
 
 export function readBegun(workdir: string, phase: string): Begun | null {
@@ -59,7 +59,7 @@ export function removePhase(workdir: string, phase: string, outputs: readonly st
 }
 
 export function writeReport(workdir: string, phase: string, job: number, report: JobReport): void {
-  writeAtomic(jobPath(workdir, phase, job), JSON.stringify(report));
+  writeAtomic(reportPath(workdir, phase, job), JSON.stringify(report));
 }
 
 export type ReportState =
@@ -69,7 +69,7 @@ export type ReportState =
 
 /** Whether a job is done and what it wrote is still there, whole. `thorough` compares checksums, else sizes. */
 export function readReport(workdir: string, phase: string, job: number, thorough: boolean): ReportState {
-  const path = jobPath(workdir, phase, job);
+  const path = reportPath(workdir, phase, job);
   let report: JobReport;
   try {
     report = JSON.parse(readFileSync(path, "utf8")) as JobReport;
@@ -103,7 +103,7 @@ export function reportedJobs(workdir: string, phase: string): number[] {
 }
 
 export function forgetReport(workdir: string, phase: string, job: number): void {
-  rmSync(jobPath(workdir, phase, job), { force: true });
+  rmSync(reportPath(workdir, phase, job), { force: true });
 }
 
 /** Deletes the temporary files of a run that was killed. Call it only while holding the lock. */

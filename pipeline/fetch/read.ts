@@ -5,14 +5,17 @@
 import type { Location } from "../document.ts";
 import type { Plan } from "../execute/plan.ts";
 import type { Input } from "../inputs.ts";
-import { openInput } from "../readers/input.ts";
+import { openInput, openStored } from "../readers/input.ts";
 import type { ReadEvent } from "../readers/reader.ts";
+import { storedInput } from "../store/inputs.ts";
+import { isS3 } from "../store/s3.ts";
 import { crawlOf } from "./options.ts";
 import { readPartNote } from "./records.ts";
 import { inputPath } from "./store.ts";
 
 /** The events of an input, or null for a file the host did not have. */
 export function readInput(plan: Plan, input: Input): AsyncIterable<ReadEvent> | null {
+  if (isS3(input.name)) return openStored(storedInput(input), input.name, plan.recipe.source);
   const path = inputPath(plan, input);
   if (path === null) return null;
   const { source } = plan.recipe;

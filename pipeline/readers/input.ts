@@ -9,7 +9,7 @@ import type { ReadEvent } from "./reader.ts";
 import { type SourceSettings, sourceOptions } from "./settings.ts";
 import { readWarc } from "./warc.ts";
 import { readWet } from "./wet.ts";
-import { openFile } from "./window.ts";
+import { openFile, type StoredInput } from "./window.ts";
 
 export { sourceOptions } from "./settings.ts";
 
@@ -25,13 +25,6 @@ export function openInput(
   source: Readonly<Record<string, unknown>>,
 ): AsyncIterable<ReadEvent> {
   const settings = { ...defaults(sourceOptions), ...source } as SourceSettings;
-  const format = formatOf(path, name, source);
-  if (format === "parquet") return readParquet(path, settings, name);
-  const read = { warc: readWarc, wet: readWet, jsonl: readJsonl }[format];
-  return read(path, settings, name);
-}
-
-function formatOf(path: string, name: string, source: Readonly<Record<string, unknown>>): Format {
   const head = Buffer.alloc(4);
   const file = openFile(path);
   try {
@@ -39,6 +32,28 @@ function formatOf(path: string, name: string, source: Readonly<Record<string, un
   } finally {
     file.close();
   }
+  const format = formatOf(head, name, source);
+  if (format === "parquet") return readParquet(path, settings, name);
+  const read = { warc: readWarc, wet: readWet, jsonl: readJsonl }[format];
+  return read(path, settings, name);
+}
+
+/** As `openInput`, for bytes that are not in a local file. */
+export async function* openStored(
+  stored: StoredInput,
+  name: string,
+  source: Readonly<Record<string, unknown>>,
+): AsyncGenerator<ReadEvent> {
+  const settings = { ...defaults(sourceOptions), ...source } as SourceSettings;
+  const format = formatOf(await stored.slice(0, Math.min(4, stored.bytes)), name, source);
+  if (format === "parquet") yield* readParquet(name, settings, name, stored);
+  else {
+    const read = { warc: readWarc, wet: readWet, jsonl: readJsonl }[format];
+    yield* read(name, settings, name, stored.open());
+  }
+}
+
+function formatOf(head: Buffer, name: string, source: Readonly<Record<string, unknown>>): Format {
   if (head.toString("latin1") === "PAR1") return "parquet";
   const given = (["wet", "jsonl", "parquet", "warc"] as const).filter(
     key => Array.isArray(source[key]) && (source[key] as unknown[]).length > 0,

@@ -4,12 +4,19 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { type Compressors, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+} from "hyparquet";
 import { compressors as jsCompressors } from "hyparquet-compressors";
 import { nearest, UserError } from "../../lib/errors.ts";
 import type { ReadEvent } from "./reader.ts";
 import { type RowSettings, rowToDocument } from "./rows.ts";
 import type { SourceSettings } from "./settings.ts";
+import type { StoredInput } from "./window.ts";
 
 const rowsAtOnce = 2000;
 /** Node's own decoders where it has them. */
@@ -24,18 +31,10 @@ export async function* readParquet(
   path: string,
   settings: RowSettings & Pick<SourceSettings, "maxPageBytes">,
   name = path,
+  stored: StoredInput | null = null,
 ): AsyncGenerator<ReadEvent> {
-  const fd = openSync(path, "r");
+  const { file, close } = stored ? remoteFile(stored) : localFile(path);
   try {
-    const byteLength = fstatSync(fd).size;
-    const file = {
-      byteLength,
-      slice(start: number, end = byteLength) {
-        const buffer = Buffer.alloc(Math.max(0, end - start));
-        readSync(fd, buffer, 0, buffer.length, start);
-        return buffer.buffer as ArrayBuffer;
-      },
-    };
     const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
       throw new UserError(
         `${path}: not a whole Parquet file: ${error.message}`,
@@ -78,8 +77,25 @@ export async function* readParquet(
       firstRow += rows;
     }
   } finally {
-    closeSync(fd);
+    close();
   }
+}
+
+function localFile(path: string): { readonly file: AsyncBuffer; close(): void } {
+  const fd = openSync(path, "r");
+  const byteLength = fstatSync(fd).size;
+  const slice = (start: number, end = byteLength) => {
+    const buffer = Buffer.alloc(Math.max(0, end - start));
+    readSync(fd, buffer, 0, buffer.length, start);
+    return buffer.buffer as ArrayBuffer;
+  };
+  return { file: { byteLength, slice }, close: () => closeSync(fd) };
+}
+
+function remoteFile({ bytes, slice }: StoredInput): { readonly file: AsyncBuffer; close(): void } {
+  const read = async (start: number, end = bytes) =>
+    new Uint8Array(await slice(start < 0 ? bytes + start : start, end)).buffer;
+  return { file: { byteLength: bytes, slice: read }, close: () => {} };
 }
 
 /** Names of the top-level columns to read. Throws UserError where the text is in none of them. */

@@ -63,6 +63,13 @@ export function openWindow(pull: Pull, capacity = 1 << 20): Window {
 
 export type Opened = { readonly pull: Pull; close(): void | Promise<void> };
 
+/** An input that is not a local file: read in order, or a piece of it. */
+export type StoredInput = {
+  readonly bytes: number;
+  open(): Opened;
+  slice(from: number, to: number): Promise<Buffer>;
+};
+
 /** Opens a local file for reading. Throws UserError where it cannot be opened. */
 export function openFile(path: string): Opened {
   let fd: number;
