@@ -5,7 +5,7 @@
  */
 import { random } from "../../lib/random.ts";
 import type { Device } from "../device.ts";
-import { matrixTile, type Tuning } from "./tuning.ts";
+import { type MatrixShape, matrixTile, type Tuning } from "./tuning.ts";
 
 export type Tunable = Device & { readonly tuning: Tuning; retune(tuning: Tuning): void };
 
@@ -24,7 +24,7 @@ export async function matrixFault(device: Tunable, gpu: GPUDevice): Promise<stri
   try {
     for (const one of tuning.matrix?.shapes ?? []) {
       const { BM, BN } = matrixTile(tuning.matrix!.config, one);
-      const found = await compare(device, { ...tuning, matrix: { ...tuning.matrix!, shapes: [one] } });
+      const found = await productsFault(device, one);
       if (found) fault ??= `tiles of ${BM}×${BN}: ${found}`;
     }
   } catch (error) {
@@ -38,9 +38,20 @@ export async function matrixFault(device: Tunable, gpu: GPUDevice): Promise<stri
   return fault;
 }
 
-async function compare(device: Tunable, tuning: Tuning): Promise<string | null> {
+/** null, or how products on matrix units in tiles of this shape differ from those in f32. The tuning is left as it was. */
+export async function productsFault(device: Tunable, one: MatrixShape): Promise<string | null> {
+  const before = device.tuning;
+  const chosen = new Map();
+  const tuning: Tuning = { ...before, chosen, matrix: { ...before.matrix!, shapes: [one] } };
+  try {
+    return await compare(device, tuning, { ...tuning, precision: "f32", matrix: null });
+  } finally {
+    device.retune(before);
+  }
+}
+
+async function compare(device: Tunable, tuning: Tuning, plain: Tuning): Promise<string | null> {
   const { M, N, K } = shape;
-  const plain: Tuning = { ...tuning, precision: "f32", matrix: null };
   for (const layout of ["NT", "NN", "TN"] as const) {
     const results: Float32Array[] = [];
     for (const one of [tuning, plain]) {
