@@ -25,14 +25,10 @@ type Line =
 export const torchPart: Part = async ({ batch, quick }) => {
   const script = join(packageRoot, "bench", "gpu", "torch.py");
   if (!existsSync(script)) return skip(`${script} is not here: name it when the build is bundled`);
-  const probe = spawnSync("python3", ["-c", "import torch; print(torch.cuda.is_available())"], {
-    encoding: "utf8",
-  });
-  if (probe.error) return skip(`python3: ${probe.error.message}`);
-  if (probe.status !== 0) return skip(`python3 has no torch (${probe.stderr.trim().split("\n").at(-1)})`);
-  if (probe.stdout.trim() !== "True") return skip("torch sees no CUDA device");
+  const found = pythonWithCuda();
+  if ("reason" in found) return skip(found.reason);
   const arguments_ = [script, "--rows", String(batch), ...(quick ? ["--quick"] : [])];
-  const run = spawnSync("python3", arguments_, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  const run = spawnSync(found.python, arguments_, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
   const lines = run.stdout
     .split("\n")
     .filter(line => line.startsWith("{"))
@@ -41,6 +37,20 @@ export const torchPart: Part = async ({ batch, quick }) => {
   if (run.status !== 0) console.log(`  the script ended with ${run.status ?? run.signal}`);
   return lines;
 };
+
+/** The first Python whose torch sees the card. */
+function pythonWithCuda(): { readonly python: string } | { readonly reason: string } {
+  const reasons: string[] = [];
+  for (const python of ["python3", "/usr/bin/python3"]) {
+    const code = "import torch; print(torch.__version__, torch.cuda.is_available())";
+    const probe = spawnSync(python, ["-c", code], { encoding: "utf8" });
+    if (probe.error) reasons.push(`${python}: ${probe.error.message}`);
+    else if (probe.status !== 0) reasons.push(`${python}: ${probe.stderr.trim().split("\n").at(-1)}`);
+    else if (probe.stdout.trim().endsWith("True")) return { python };
+    else reasons.push(`${python}: torch ${probe.stdout.split(" ")[0]} sees no CUDA device`);
+  }
+  return { reason: reasons.join("; ") };
+}
 
 function skip(reason: string) {
   console.log(`skipped: ${reason}`);
