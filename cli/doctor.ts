@@ -115,7 +115,9 @@ export function gpuFindings(
   const matrices = found.uses.f16.includes("matrix units");
   list.push({
     what: "gpu, f16",
-    value: half ? plain(found.uses.f16) : "not offered by the driver (shader-f16)",
+    value: half
+      ? `${plain(found.uses.f16)}, with  train.precision: f16`
+      : "not offered by the driver (shader-f16)",
     advice: matrices ? null : matrixAdvice(found),
   });
   for (const note of found.notes.filter(note => note.includes("are not used")))

@@ -21,7 +21,7 @@ test("a GPU with matrix units: what is used in either precision, and nothing to 
   const list = gpuFindings(nvidia, ["/dev/nvidia0"], "linux");
   assert.deepEqual(
     list.map(({ value }) => value),
-    ["NVIDIA H100", "products of f32 in tiles", "matrix units f16→f32 16×16×16"],
+    ["NVIDIA H100", "products of f32 in tiles", "matrix units f16→f32 16×16×16, with  train.precision: f16"],
   );
   assert.ok(list.every(({ advice }) => advice === null));
 });
