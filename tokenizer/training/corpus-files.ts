@@ -23,7 +23,7 @@ export type CountJob = {
 /** Positions of different files never meet: a file has room for 64 GiB of text, 131,072 files fit into a double. */
 const fileRoom = 2 ** 36;
 
-const jobBytes = 4 << 20;
+const jobBytes = 2 << 20;
 
 export function formatOf(path: string): { readonly format: FileFormat; readonly gzip: boolean } {
   const gzip = path.endsWith(".gz");

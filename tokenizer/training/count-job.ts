@@ -1,11 +1,10 @@
 /**
- * Counts one job of a corpus of files: reads the stretch and feeds it to a counter. Used by the worker thread and,
- * with one worker, by the caller itself. A document that cannot be read is counted as such, never thrown.
+ * Counts one job of a corpus of files: reads the stretch and feeds it to a counter. Used by the worker threads and by
+ * the caller itself, which counts beside them. A document that cannot be read is counted as such, never thrown.
  */
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { UserError } from "../../lib/errors.ts";
-import { openTable } from "../../lib/parquet.ts";
 import { slack } from "../text-feed.ts";
 import type { CountJob } from "./corpus-files.ts";
 import type { Counter } from "./counter.ts";
@@ -96,6 +95,8 @@ function textOf(line: Uint8Array): string | null {
 }
 
 async function countParquet(job: CountJob, counter: Counter, unread: Unread): Promise<void> {
+  // Loaded when it is needed: the Parquet reader takes longer to load than all the rest of a counting thread.
+  const { openTable } = await import("../../lib/parquet.ts");
   const table = await openTable(job.path);
   try {
     if (!table.columns.includes("text"))

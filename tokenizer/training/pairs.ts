@@ -9,6 +9,8 @@
  */
 import type { Words } from "./word-table.ts";
 
+const wordEnd = -1;
+
 export type Pairs = {
   /** Pairs that have existed; pairs are numbered from 0 in the order in which they arose. */
   readonly size: number;
@@ -39,37 +41,36 @@ export function createPairs(
   const { arena, starts, counts } = words;
   const wordCount = words.size;
   const begin = new Uint32Array(wordCount + 1);
-  const lengths = new Int32Array(wordCount);
   const weights = new Float64Array(wordCount);
   const byteOf = (word: number) => (order ? order[word]! : word);
   for (let word = 0; word < wordCount; word++) {
     const entry = byteOf(word);
-    const length = Math.max(0, starts[entry + 1]! - starts[entry]! - 1);
-    begin[word + 1] = begin[word]! + length;
-    lengths[word] = length;
+    begin[word + 1] = begin[word]! + Math.max(1, starts[entry + 1]! - starts[entry]!);
     weights[word] = counts[entry]!;
   }
+  /** The pairs of word w from begin[w] on, then `wordEnd`: shorter words need no other mark. */
   const sequence = new Int32Array(begin[wordCount]!);
 
   let size = 0;
-  let room = 1 << 16;
-  let lefts = new Int32Array(room);
-  let rights = new Int32Array(room);
-  let pairCounts = new Float64Array(room);
-  let listStart = new Uint32Array(room);
-  let listEnd = new Uint32Array(room);
+  let room = 0;
+  let lefts = new Int32Array(0);
+  let rights = new Int32Array(0);
+  let pairCounts = new Float64Array(0);
+  let listStart = new Uint32Array(0);
+  let listEnd = new Uint32Array(0);
   /** Last word entered in a pair's list while it is made. */
-  let lastWord = new Int32Array(room);
+  let lastWord = new Int32Array(0);
+  const reserve = (count: number) => {
+    if (size + count <= room) return;
+    room = Math.max(size + count, room + (room >> 1));
+    lefts = grown(lefts, new Int32Array(room));
+    rights = grown(rights, new Int32Array(room));
+    pairCounts = grown(pairCounts, new Float64Array(room));
+    listStart = grown(listStart, new Uint32Array(room));
+    listEnd = grown(listEnd, new Uint32Array(room));
+    lastWord = grown(lastWord, new Int32Array(room));
+  };
   const addPair = (left: number, right: number): number => {
-    if (size === room) {
-      room += room >> 1;
-      lefts = grown(lefts, new Int32Array(room));
-      rights = grown(rights, new Int32Array(room));
-      pairCounts = grown(pairCounts, new Float64Array(room));
-      listStart = grown(listStart, new Uint32Array(room));
-      listEnd = grown(listEnd, new Uint32Array(room));
-      lastWord = grown(lastWord, new Int32Array(room));
-    }
     lefts[size] = left;
     rights[size] = right;
     pairCounts[size] = 0;
@@ -78,13 +79,16 @@ export function createPairs(
     return size++;
   };
 
+  reserve(65536);
   // The first pairs: of bytes, found by a table of all 65,536.
   const pairOfBytes = new Int32Array(65536).fill(-1);
   let entries = 0;
   for (let word = 0; word < wordCount; word++) {
     const from = starts[byteOf(word)]!;
     const at = begin[word]!;
-    for (let i = 0; i < lengths[word]!; i++) {
+    const length = begin[word + 1]! - at - 1;
+    sequence[at + length] = wordEnd;
+    for (let i = 0; i < length; i++) {
       const left = symbolOfByte[arena[from + i]!]!;
       const right = symbolOfByte[arena[from + i + 1]!]!;
       let pair = pairOfBytes[(left << 8) | right]!;
@@ -106,7 +110,7 @@ export function createPairs(
     lastWord[pair] = -1;
   }
   for (let word = 0; word < wordCount; word++) {
-    for (let i = begin[word]!; i < begin[word + 1]!; i++) {
+    for (let i = begin[word]!; i < begin[word + 1]! - 1; i++) {
       const pair = sequence[i]!;
       if (lastWord[pair] === word) continue;
       lastWord[pair] = word;
@@ -119,55 +123,63 @@ export function createPairs(
   const withAfter = new Int32Array(capacity).fill(-1);
   let found = new Int32Array(1 << 14);
   let foundCount = 0;
-  const note = (pair: number, word: number) => {
-    if (lastWord[pair] === word) return;
-    lastWord[pair] = word;
-    listEnd[pair]!++;
-    if (foundCount + 2 > found.length) found = grown(found, new Int32Array(2 * found.length));
-    found[foundCount++] = pair;
-    found[foundCount++] = word;
-  };
-
   const merge = (pair: number, merged: number): number => {
+    // No more pairs can arise than there are symbols, before and after the new one; so the arrays stay in place.
+    reserve(2 * (merged + 1));
     const firstNew = size;
+    const [ofPair, before, after] = [pairCounts, withBefore, withAfter];
+    const [seq, last, ends] = [sequence, lastWord, listEnd];
     foundCount = 0;
-    for (let at = listStart[pair]!; at < listEnd[pair]!; at++) {
+    for (let at = listStart[pair]!; at < ends[pair]!; at++) {
       const word = lists[at]!;
       const start = begin[word]!;
-      const end = start + lengths[word]!;
       let read = start;
-      while (read < end && sequence[read] !== pair) read++;
-      if (read === end) continue;
+      let current = seq[read]!;
+      while (current !== pair && current !== wordEnd) current = seq[++read]!;
+      if (current === wordEnd) continue;
       const weight = weights[word]!;
+      // Every pair that is merged makes at most two.
+      const rest = 4 * (begin[word + 1]! - read);
+      if (foundCount + rest > found.length) found = grown(found, new Int32Array(2 * found.length + rest));
       let write = read;
-      for (; read < end; read++) {
-        const current = sequence[read]!;
+      for (; current !== wordEnd; current = seq[++read]!) {
         if (current !== pair) {
-          sequence[write++] = current;
+          seq[write++] = current;
           continue;
         }
         if (write > start) {
-          const before = sequence[write - 1]!;
-          pairCounts[before]! -= weight;
-          const x = lefts[before]!;
-          let made = withBefore[x]!;
-          if (made < firstNew) made = withBefore[x] = addPair(x, merged);
-          sequence[write - 1] = made;
-          pairCounts[made]! += weight;
-          note(made, word);
+          const old = seq[write - 1]!;
+          ofPair[old]! -= weight;
+          const x = lefts[old]!;
+          let made = before[x]!;
+          if (made < firstNew) made = before[x] = addPair(x, merged);
+          seq[write - 1] = made;
+          ofPair[made]! += weight;
+          if (last[made] !== word) {
+            last[made] = word;
+            ends[made]!++;
+            found[foundCount++] = made;
+            found[foundCount++] = word;
+          }
         }
-        if (read + 1 < end) {
-          const after = sequence[++read]!;
-          pairCounts[after]! -= weight;
-          const y = rights[after]!;
-          let made = withAfter[y]!;
-          if (made < firstNew) made = withAfter[y] = addPair(merged, y);
-          sequence[write++] = made;
-          pairCounts[made]! += weight;
-          note(made, word);
+        const old = seq[read + 1]!;
+        if (old !== wordEnd) {
+          read++;
+          ofPair[old]! -= weight;
+          const y = rights[old]!;
+          let made = after[y]!;
+          if (made < firstNew) made = after[y] = addPair(merged, y);
+          seq[write++] = made;
+          ofPair[made]! += weight;
+          if (last[made] !== word) {
+            last[made] = word;
+            ends[made]!++;
+            found[foundCount++] = made;
+            found[foundCount++] = word;
+          }
         }
       }
-      lengths[word] = write - start;
+      seq[write] = wordEnd;
     }
     pairCounts[pair] = 0;
     listEnd[pair] = listStart[pair]!;
@@ -188,8 +200,7 @@ export function createPairs(
 
   const placeIn = (pair: number, word: number): number => {
     const start = begin[word]!;
-    const end = start + lengths[word]!;
-    for (let i = start; i < end; i++) if (sequence[i] === pair) return i - start;
+    for (let i = start; sequence[i] !== wordEnd; i++) if (sequence[i] === pair) return i - start;
     return -1;
   };
 

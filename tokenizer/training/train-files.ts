@@ -55,10 +55,7 @@ export async function trainTokenizer(options: TrainFilesOptions): Promise<Traine
     jobs.reduce((sum, job) => sum + job.to - job.from, 0),
   );
   try {
-    const { parts, corpus, unread } =
-      workers === 1
-        ? await countHere(jobs, count, folder, rate)
-        : await countOnThreads(jobs, workers, count, folder, rate);
+    const { parts, corpus, unread } = await countFiles(jobs, workers, count, folder, rate);
     const inMemory = parts.flatMap(part => ("words" in part ? [part.words] : []));
     const joined =
       inMemory.length === parts.length
@@ -109,26 +106,13 @@ function rateOf(onProgress: TrainFilesOptions["onProgress"], phase: "count" | "m
 
 type CountedParts = { readonly parts: readonly Handed[]; readonly corpus: Corpus; readonly unread: number };
 
-async function countHere(
-  jobs: readonly CountJob[],
-  options: CountOptions,
-  folder: string,
-  rate: Rate,
-): Promise<CountedParts> {
-  const counter = createCounter(options, join(folder, "0"));
-  const unread: Unread = { lines: 0 };
-  let done = 0;
-  for (const job of jobs) {
-    await countJob(job, counter, options.split ?? "documents", unread);
-    rate((done += job.to - job.from));
-  }
-  const words = counter.words();
-  const part: Handed = words ? { words } : { file: counter.finish(join(folder, "0.words")).path };
-  counter.dispose();
-  return { parts: [part], corpus: counter.corpus(), unread: unread.lines };
-}
+type Part = { readonly corpus: Corpus; readonly unread: Unread; readonly handed: Handed };
 
-async function countOnThreads(
+/**
+ * All threads take jobs from one list, this one too: it is at work while the others are still loading. The table of
+ * each is handed over as arrays, or as a file where it did not fit into its share of the memory.
+ */
+async function countFiles(
   jobs: readonly CountJob[],
   workers: number,
   options: CountOptions,
@@ -137,29 +121,53 @@ async function countOnThreads(
 ): Promise<CountedParts> {
   let next = 0;
   let done = 0;
-  const one = (number: number) =>
-    new Promise<Extract<FromWorker, { kind: "finished" }>>((resolve, reject) => {
+  const take = (): CountJob | null => jobs[next++] ?? null;
+  const counted = (job: CountJob) => rate((done += job.to - job.from));
+  const threads: Worker[] = [];
+  const elsewhere = (number: number) =>
+    new Promise<Part>((resolve, reject) => {
       const setup: WorkerSetup = { options, spillPath: join(folder, String(number)) };
-      const worker = new Worker(new URL("./count-worker.js", import.meta.url), { workerData: setup });
-      const send = (message: ToWorker) => worker.postMessage(message);
-      const give = () => send(next < jobs.length ? { job: jobs[next++]! } : { finish: true });
-      worker.on("error", reject);
-      worker.on("message", (message: FromWorker) => {
-        if (message.kind === "done") {
-          rate((done += message.job.to - message.job.from));
-          give();
-        } else if (message.kind === "finished") resolve(message);
+      const thread = new Worker(new URL("./count-worker.js", import.meta.url), { workerData: setup });
+      threads.push(thread);
+      const give = () => {
+        const job = take();
+        const message: ToWorker = job ? { job } : { finish: true };
+        thread.postMessage(message);
+      };
+      thread.on("error", reject);
+      thread.on("message", (message: FromWorker) => {
+        if (message.kind === "mistake") reject(new UserError(message.message, message.hint));
+        else if (message.kind === "finished") resolve(message);
         else {
-          reject(new UserError(message.message, message.hint));
-          void worker.terminate();
+          counted(message.job);
+          give();
         }
       });
       give();
     });
-  const finished = await Promise.all(Array.from({ length: workers }, (_, number) => one(number)));
-  return {
-    parts: finished.map(({ handed }) => handed),
-    corpus: addCorpora(finished.map(({ corpus }) => corpus)),
-    unread: finished.reduce((sum, { unread }) => sum + unread.lines, 0),
+  const here = async (): Promise<Part> => {
+    const counter = createCounter(options, join(folder, "0"));
+    const unread: Unread = { lines: 0 };
+    for (let job = take(); job; job = take()) {
+      await countJob(job, counter, options.split ?? "documents", unread);
+      counted(job);
+    }
+    const words = counter.words();
+    const handed = words ? { words } : { file: counter.finish(join(folder, "0.words")).path };
+    counter.dispose();
+    return { corpus: counter.corpus(), unread, handed };
   };
+  try {
+    const others = Array.from({ length: workers - 1 }, (_, number) => elsewhere(number + 1));
+    const parts = await Promise.all([here(), ...others]);
+    return {
+      parts: parts.map(({ handed }) => handed),
+      corpus: addCorpora(parts.map(({ corpus }) => corpus)),
+      unread: parts.reduce((sum, { unread }) => sum + unread.lines, 0),
+    };
+  } finally {
+    // After an error no more jobs are taken.
+    next = jobs.length;
+    await Promise.all(threads.map(thread => thread.terminate()));
+  }
 }

@@ -108,20 +108,18 @@ export function trainBpe(
   const order = ties === "first-seen" ? byFirst(words) : null;
   const pairs = createPairs(words, order, symbolOfByte, 256 + options.merges);
   const bytesOf: Uint8Array[] = byteOfSymbol.map(byte => Uint8Array.of(byte));
-  const heap = createPairHeap(pairs.count, tieOf(ties, pairs, bytesOf));
-  for (let pair = 0; pair < pairs.size; pair++) heap.push(pair);
+  const heap = createPairHeap(pairs, tieOf(ties, pairs, bytesOf), Math.max(1, minFrequency));
 
   const merged: number[] = [];
   const mergeCounts: number[] = [];
-  const least = Math.max(1, minFrequency);
   while (mergeCounts.length < options.merges) {
     const pair = heap.pop();
     if (pair < 0) break;
     const count = pairs.count(pair);
-    if (count < least) break;
     const [left, right] = [pairs.left(pair), pairs.right(pair)];
     const bytes = joined(bytesOf[left]!, bytesOf[right]!);
-    if (reserved.some(special => Buffer.compare(special, bytes) === 0)) continue;
+    if (reserved.some(special => special.length === bytes.length && Buffer.compare(special, bytes) === 0))
+      continue;
     const symbol = bytesOf.push(bytes) - 1;
     const firstNew = pairs.merge(pair, symbol);
     for (let made = firstNew; made < pairs.size; made++) heap.push(made);
