@@ -26,16 +26,18 @@ export type OpenedDevice = { readonly device: Device; readonly reason: string };
 type OpenWebgpu = (options: {
   readonly allowSoftware: boolean;
   readonly precision: Precision;
+  readonly log: (line: string) => void;
 }) => Promise<Device | { readonly unavailable: string }>;
 
-/** The webgpu device, or why there is none. */
+/** The webgpu device, or why there is none. What it cannot use, and why, goes to `log`. */
 async function tryWebgpu(
   allowSoftware: boolean,
   precision: Precision,
+  log: (line: string) => void,
 ): Promise<Device | { readonly unavailable: string }> {
   try {
     const module = (await import("../kernels/webgpu/device.ts")) as unknown as { openWebgpu: OpenWebgpu };
-    return await module.openWebgpu({ allowSoftware, precision });
+    return await module.openWebgpu({ allowSoftware, precision, log });
   } catch (error) {
     return { unavailable: error instanceof Error ? error.message : String(error) };
   }
@@ -53,11 +55,13 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
   if (kind !== "auto" && kind !== "webgpu") {
     throw new UserError(`device: expected auto, cpu, webgpu or reference, got ${shown(kind)}`);
   }
-  const webgpu = await tryWebgpu(kind === "webgpu" && allowSoftware, precision);
+  const notes: string[] = [];
+  const log = (line: string) => void notes.push(line.replace(/^webgpu: /, ""));
+  const webgpu = await tryWebgpu(kind === "webgpu" && allowSoftware, precision, log);
   if (isDevice(webgpu)) {
     return {
       device: webgpu,
-      reason: `${webgpu.about}: ${kind === "auto" ? "the fastest here" : "as asked"}`,
+      reason: [`${webgpu.about}: ${kind === "auto" ? "the fastest here" : "as asked"}`, ...notes].join("; "),
     };
   }
   if (kind === "webgpu") {

@@ -32,6 +32,7 @@ export type WebgpuOptions = {
    * WGSL can name them, and halves the precision of products: for training, judge it by the loss curve. Default f32.
    */
   readonly precision?: Precision;
+  /** Told, a line each, what was asked for and is not used, and why. */
   readonly log?: (line: string) => void;
 };
 
@@ -65,7 +66,11 @@ export async function openWebgpu(
   const tuning = withRemembered(connection.adapter, tuningFor(connection, precision));
   const device = webgpuDevice(connection, tuning);
   if (precision === "f16" && tuning.precision !== "f16") {
-    log("webgpu: products stay in f32, for this adapter has no shader-f16");
+    const why =
+      connection.adapter.kind === "software"
+        ? "a software adapter gains nothing by f16"
+        : "this adapter has no shader-f16";
+    log(`webgpu: products stay in f32, for ${why}`);
   }
   if (tuning.matrix) {
     const fault = await matrixFault(device, connection.device);
@@ -74,7 +79,6 @@ export async function openWebgpu(
       device.retune({ ...tuning, matrix: null });
     }
   }
-  log(device.about);
   return device;
 }
 
