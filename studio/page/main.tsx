@@ -107,7 +107,7 @@ function Studio() {
             <strong>{run.name}</strong>
             <span class={`state ${run.state}`}>{run.state}</span>
             <span class="path" title={run.workdir}>
-              {run.workdir}
+              {run.workdir.split(/[\\/]/).slice(-2).join("/")}
             </span>
           </div>
         )}

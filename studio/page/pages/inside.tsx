@@ -5,11 +5,13 @@ import { ask, post, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
 import { Diagram } from "../parts/diagram.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
+import { Scale } from "../parts/scale.tsx";
 import { count, percent, short, visible } from "../words.ts";
 
 export function InsidePage({ run, rest }: PageProps) {
   const [prompt, setPrompt] = useState(rest.get("prompt") ?? "In the morning the");
   const [layer, setLayer] = useState(0);
+  const [tensor, setTensor] = useState("wte");
   const { value, error, busy } = useAnswer(`${prompt} ${run.has.model}`, () =>
     post<Inside>("/api/inside", { prompt }),
   );
@@ -57,7 +59,13 @@ export function InsidePage({ run, rest }: PageProps) {
             ))}
           </div>
           <Lens inside={value} />
-          <Parameters inside={value} />
+          <h2>The parts at scale</h2>
+          <p class="quiet">
+            Each rectangle is a matrix, one unit of width and height for each input and output. Click one to
+            see its numbers.
+          </p>
+          <Scale tensors={value.tensors} choose={setTensor} />
+          <Parameters inside={value} name={tensor} choose={setTensor} />
         </>
       )}
     </>
@@ -177,13 +185,19 @@ function Lens({ inside }: { readonly inside: Inside }) {
 
 const side = 128;
 
-function Parameters({ inside }: { readonly inside: Inside }) {
-  const [name, setName] = useState(inside.tensors[0]!.name);
+type ParametersProps = {
+  readonly inside: Inside;
+  readonly name: string;
+  readonly choose: (name: string) => void;
+};
+
+function Parameters({ inside, name, choose }: ParametersProps) {
   const [corner, setCorner] = useState<readonly [number, number]>([0, 0]);
   const [over, setOver] = useState<readonly [number, number] | null>(null);
   const { value, error } = useAnswer(`${name} ${corner}`, () =>
     ask<TensorWindow>("/api/tensor", { name, row: corner[0], column: corner[1] }),
   );
+  useEffect(() => setCorner([0, 0]), [name]);
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
@@ -214,13 +228,7 @@ function Parameters({ inside }: { readonly inside: Inside }) {
       <div class="controls">
         <label>
           tensor
-          <select
-            value={name}
-            onChange={event => {
-              setName(event.currentTarget.value);
-              setCorner([0, 0]);
-            }}
-          >
+          <select value={name} onChange={event => choose(event.currentTarget.value)}>
             {inside.tensors.map(({ name: one, shape }) => (
               <option key={one} value={one}>
                 {one} ({shape.join(" × ")})

@@ -117,7 +117,7 @@ function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly m
       {stage.in > 0 && (
         <p>
           {count(stage.in)} in, <b>{count(stage.out)}</b> out ({share(stage.out, stage.in)}),{" "}
-          {stage.cpuSeconds > 0 && (
+          {stage.cpuSeconds >= 0.05 && (
             <>
               {count(stage.in / stage.cpuSeconds)} documents per CPU second, {seconds(stage.cpuSeconds)} in
               all,{" "}

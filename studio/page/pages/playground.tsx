@@ -189,7 +189,7 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
     <section class="card sample" aria-busy={busy}>
       <p class="quiet" style={{ margin: "0 0 6px" }}>
         seed {seed} · {count(tokens.length)} tokens
-        {tokens.length > 0 && ` · ${percent(meanProbability(tokens))} expected a token`}{" "}
+        {tokens.length > 0 && ` · ${percent(meanProbability(tokens))} sure of a token`}{" "}
         {!busy && tokens.length > 0 && (
           <button type="button" class="small" onClick={remember}>
             is this memorised?

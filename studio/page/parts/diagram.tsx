@@ -49,7 +49,7 @@ export function Diagram({ inside, layer, choose }: DiagramProps) {
               /* biome-ignore lint/a11y/useSemanticElements: a button within a drawing */
               <g
                 role="button"
-                tabIndex={0}
+                tabindex={0}
                 aria-label={`attention of layer ${l}`}
                 class={l === layer ? "chosen" : ""}
                 onClick={() => choose(l)}

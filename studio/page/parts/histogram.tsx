@@ -45,7 +45,7 @@ export function HistogramView({
           return (
             <g key={left}>
               <title>{`${short(low + ((high - low) * i) / kept.length)}: ${count(n)} kept, ${count(dropped[i]!)} dropped`}</title>
-              <rect class="d" x={left} y={height - all} width={bar * 0.9} height={all - own} />
+              <rect class="d" x={left} y={height - all} width={bar * 0.9} height={Math.max(0, all - own)} />
               <rect class="k" x={left} y={height - own} width={bar * 0.9} height={own} />
             </g>
           );
@@ -68,16 +68,28 @@ export function HistogramView({
           />
         ))}
       </svg>
-      {thresholds.map(threshold => (
-        <Line key={threshold.option} {...{ stage, histogram, threshold }} />
-      ))}
+      {thresholds.map((threshold, i) =>
+        threshold.at >= low && threshold.at <= high ? (
+          <Line key={threshold.option} {...{ stage, histogram, threshold, below: i }} />
+        ) : (
+          <p key={threshold.option} class="what-if quiet">
+            <code>{threshold.option}</code> drops {threshold.drops} {short(threshold.at)}, beyond what was
+            measured.
+          </p>
+        ),
+      )}
     </figure>
   );
 }
 
-type LineProps = { readonly stage: string; readonly histogram: Histogram; readonly threshold: Threshold };
+type LineProps = {
+  readonly stage: string;
+  readonly histogram: Histogram;
+  readonly threshold: Threshold;
+  readonly below: number;
+};
 
-function Line({ stage, histogram, threshold }: LineProps) {
+function Line({ stage, histogram, threshold, below }: LineProps) {
   const { low, high } = histogram;
   const { option, at, drops } = threshold;
   const [value, setValue] = useState(at);
@@ -113,7 +125,6 @@ function Line({ stage, histogram, threshold }: LineProps) {
       <svg
         ref={strip}
         viewBox={`0 0 ${width} 18`}
-        style={{ height: "18px" }}
         aria-label={`move ${option}`}
         onPointerDown={event => {
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -123,11 +134,11 @@ function Line({ stage, histogram, threshold }: LineProps) {
         onDblClick={() => setValue(at)}
       >
         <rect width={width} height="18" fill="transparent" class="handle" />
-        <line class="cut" x1={left} x2={left} y1={-height - foot} y2="4" />
+        <line class="cut" x1={left} x2={left} y1={-height - foot - 42 * below} y2="4" />
         <g
           class="handle"
           role="slider"
-          tabIndex={0}
+          tabindex={0}
           aria-label={`${option}: drops ${drops}`}
           aria-valuemin={low}
           aria-valuemax={high}

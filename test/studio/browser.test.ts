@@ -1,0 +1,235 @@
+/**
+ * The studio in a real Chromium, clicked through as a person would; what it shows is compared with the run's files.
+ * With CURATE_SCREENSHOTS=1 the pictures of docs/studio.md are made anew.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { packageRoot } from "../../lib/package-root.ts";
+import { openStudio, statsOf, workdir } from "./setting.ts";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  existsSync,
+);
+
+type Opened = { readonly page: Page; readonly errors: string[]; go(hash: string): Promise<void> };
+
+let browser: Browser | null = null;
+
+async function open(
+  t: TestContext,
+  width = 1360,
+  colorScheme: "light" | "dark" = "light",
+): Promise<Opened | null> {
+  if (!executablePath) {
+    assert.notEqual(process.env["CI"], "true", "no Chromium");
+    t.skip("no Chromium on this machine");
+    return null;
+  }
+  const studio = await openStudio(t);
+  if (!studio) return null;
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  t.after(() => browser?.close());
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+  page.setDefaultTimeout(20_000);
+  const errors: string[] = [];
+  page.on("pageerror", error => errors.push(error.message));
+  page.on("console", message => {
+    // What the sandboxed frame refuses to load is said here too, and is as it should be.
+    if (message.type() === "error" && !/sandboxed|Content Security Policy/.test(message.text()))
+      errors.push(message.text());
+  });
+  t.after(() => assert.deepEqual(errors, []));
+  await page.goto(studio.address);
+  const go = async (hash: string) => {
+    await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  };
+  return { page, errors, go };
+}
+
+async function picture(page: Page, name: string) {
+  if (!process.env["CURATE_SCREENSHOTS"]) return;
+  await page.screenshot({ path: join(packageRoot, "docs", "studio", `${name}.png`) });
+}
+
+const grouped = (n: number) => n.toLocaleString("en-US");
+
+test("the funnel shows every stage's count, and a stage its reasons", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page } = opened;
+  await page.waitForSelector(".stage-row");
+  const rows = await page.locator(".stage-row").allInnerTexts();
+  for (const name of ["read", "language", "gopher-quality", "minhash"]) {
+    const row = rows.find(text => text.startsWith(name))!;
+    assert.match(row, new RegExp(`\\b${grouped(statsOf(name).out)}\\b`), name);
+  }
+  await page.locator(".stage-row", { hasText: "gopher-quality" }).click();
+  await page.waitForSelector(".histogram");
+  const detail = await page.locator(".detail").innerText();
+  for (const [reason, n] of Object.entries(statsOf("gopher-quality").dropped))
+    assert.match(detail, new RegExp(`${reason}\\s+${grouped(n)}`));
+  await picture(page, "pipeline");
+});
+
+test("a threshold moved by key or mouse says how many more or fewer would be kept", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/pipeline?stage=gopher-quality");
+  const slider = page.getByRole("slider", { name: "minWords: drops below" });
+  await slider.focus();
+  await page.keyboard.press("Shift+ArrowRight");
+  const figure = page.locator(".histogram").filter({ hasText: "minWords" });
+  await figure.getByText("pass").waitFor();
+  assert.match(await figure.innerText(), /\(was 50\): \+0 kept, −\d+, \d+ of \d+ pass/);
+  assert.match(await figure.locator("code").nth(1).innerText(), /^- gopher-quality: +minWords: \d+$/);
+  await page.keyboard.press("Escape");
+  await figure.getByText("pass").waitFor({ state: "detached" });
+});
+
+test("why a page was dropped is two clicks away, with its value against the threshold", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/pipeline?stage=gopher-quality");
+  const [reason, n] = Object.entries(statsOf("gopher-quality").dropped).sort(([, a], [, b]) => b - a)[0]!;
+  await page.locator(".detail a", { hasText: reason }).click();
+  await page.waitForSelector(".document-list button");
+  assert.equal(await page.locator(".document-list button").count(), Math.min(50, n));
+  await page.locator(".document-list button").first().click();
+  await page.waitForSelector("article");
+  await page.getByText("dropped by gopher-quality").waitFor();
+  assert.match(await page.locator("article").innerText(), new RegExp(`${reason} [\\d.]+ against [\\d.]+`));
+  assert.equal(await page.locator("iframe.original").getAttribute("sandbox"), "");
+  await picture(page, "dropped");
+});
+
+test("a kept document is found by words of its text and shown beside its page", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/documents");
+  await page.waitForSelector(".document-list button");
+  await page.locator(".document-list button").nth(2).click();
+  await page.waitForSelector("article .page-text");
+  await page.waitForTimeout(500);
+  await picture(page, "documents");
+  const text = await page.locator("article .page-text").innerText();
+  const words = text.split(/\s+/).slice(4, 9).join(" ");
+  await page.getByPlaceholder("words of the text").fill(words);
+  await page.keyboard.press("Enter");
+  await page.locator(".document-list button").nth(9).waitFor({ state: "detached" });
+  assert.ok((await page.locator(".document-list button").count()) >= 1);
+});
+
+test("a name's tokens, their ids and the merges of a word are shown, and pointing links them", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/tokenizer");
+  await page.getByLabel("Text to tokenize").fill("Rosalind Ashdown");
+  await page
+    .locator(".tokens", { hasText: /^Rosalind Ashdown$/ })
+    .first()
+    .waitFor();
+  assert.equal(await page.locator(".vocabularies section").count(), 4);
+  await page.locator(".ids span").first().hover();
+  assert.equal(await page.locator(".token.lit").count(), 2);
+  await page.getByLabel("show white space").check();
+  assert.match((await page.locator(".tokens").first().textContent())!, /Rosalind·Ashdown/);
+  await page.getByLabel("word").fill(" winter");
+  await page.locator(".merge-steps", { hasText: "winter" }).first().waitFor();
+  await picture(page, "tokenizer");
+});
+
+test("the curves end where metrics.jsonl ends, and every sample is in the timeline", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/training");
+  await page.waitForSelector(".uplot canvas");
+  const lines = readFileSync(join(workdir, "model", "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  const last = JSON.parse(lines.at(-1)!) as { step: number; loss: number };
+  const facts = await page.locator(".facts").innerText();
+  assert.ok(facts.includes(grouped(last.step)) && facts.includes(last.loss.toFixed(3)), facts);
+  const samples = readFileSync(join(workdir, "model", "samples.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  assert.equal(await page.locator(".timeline li").count(), samples.length);
+  await picture(page, "training");
+  await page.getByLabel("logarithmic").check();
+  await page.waitForSelector(".uplot canvas");
+});
+
+test("three samples are written, a token tells its alternatives, and one of them branches", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/playground");
+  await page.getByLabel("tokens").fill("24");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.locator('.sample[aria-busy="false"]').nth(2).waitFor();
+  assert.equal(await page.locator(".sample").count(), 3);
+  const before = await page.locator(".sample").first().locator(".written").innerText();
+  await page.locator(".sample").first().locator(".piece").nth(2).click();
+  const others = page.locator(".alternatives button:not(.taken)");
+  assert.ok((await others.count()) >= 7);
+  await picture(page, "playground");
+  const chosen = await others.first().locator("code").innerText();
+  await others.first().click();
+  await page.locator('.sample[aria-busy="false"]').nth(2).waitFor();
+  const after = await page.locator(".sample").first().locator(".written").innerText();
+  assert.notEqual(after, before);
+  assert.equal(
+    (await page.locator(".sample").first().locator(".piece").nth(2).getAttribute("title"))!.includes(
+      chosen.replaceAll("·", " "),
+    ),
+    true,
+  );
+  await page.locator(".sample").first().getByRole("button", { name: "is this memorised?" }).click();
+  await page.getByText("The longest run that stands in the training text").waitFor();
+});
+
+test("the network shows a column for each token, a map for each head and the numbers of a tensor", async t => {
+  const opened = await open(t);
+  if (!opened) return;
+  const { page, go } = opened;
+  await go("#/inside");
+  await page.waitForSelector(".network svg");
+  const config = JSON.parse(
+    readFileSync(join(workdir, "recipe.yaml"), "utf8").includes("nano") ? '{"layers":4,"heads":4}' : "{}",
+  ) as { layers: number; heads: number };
+  assert.equal(await page.locator('.network [role="button"]').count(), config.layers);
+  assert.equal(await page.locator(".maps canvas").count(), config.heads);
+  await page.locator('.network [role="button"]').nth(2).click();
+  await page.getByText("Attention of layer 2").waitFor();
+  await picture(page, "inside");
+  await page.locator('.scale button[title^="layers.1.up.weight"]').click();
+  const values = page.getByLabel("values of layers.1.up.weight");
+  await values.hover();
+  await page.getByText(/layers\.1\.up\.weight\[\d+, \d+\] = -?[\d.e-]+/).waitFor();
+});
+
+test("narrow and dark, the page stays within its width and number keys change the room", async t => {
+  const opened = await open(t, 420, "dark");
+  if (!opened) return;
+  const { page } = opened;
+  await page.waitForSelector(".stage-row");
+  for (const [key, wait] of [
+    ["1", ".stage-row"],
+    ["2", ".document-list"],
+    ["4", ".uplot"],
+    ["5", "textarea"],
+  ] as const) {
+    await page.keyboard.press(key);
+    await page.waitForSelector(wait);
+    const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+    assert.ok(over <= 0, `page ${key} is ${over} pixels too wide`);
+    if (key === "1") await picture(page, "narrow-dark");
+  }
+});
