@@ -1,15 +1,18 @@
 /** `curate export`: a model for other programs (Hugging Face, llama.cpp), or token shards for other trainers. */
+import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
 import { nearest, shown, UserError } from "../lib/errors.ts";
-import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
+import { loadTokenizer, saveTokenizer, type Tokenizer } from "../tokenizer/files.ts";
 import { writeTokenizerJson } from "../tokenizer/formats/tokenizer-json.ts";
 import { openShards } from "../tokenizer/shards/read.ts";
 import type { GgufType } from "../trainer/export/quantise.ts";
 import type { Splits, Written } from "../trainer/export/shards/splits.ts";
+import { readLlama2cTokenizer, type ScoredPiece } from "../trainer/import/llama2c-tokenizer.ts";
 import { openWeights, type StoredWeights } from "../trainer/weights.ts";
 import { command } from "./command.ts";
+import { llama2cFile } from "./model-vocabulary.ts";
 import { locateModel } from "./sample.ts";
 import { bytes, json, out } from "./terminal.ts";
 
@@ -90,18 +93,22 @@ async function exportModel(
   const located = await locateModel(flags);
   const weights = openWeights(located.model);
   try {
-    const { vocabulary, hash } = loadTokenizer(located.tokenizer);
     const { file, dir } = weights;
-    if (file.tokenizer && file.tokenizer !== hash)
+    const scored = join(located.tokenizer, llama2cFile);
+    const own = existsSync(scored) ? llama2cTokenizer(scored, file.vocabulary) : null;
+    if (own && gguf === null)
+      throw new UserError(
+        `${scored} is llama2.c's tokenizer, which has no form in a Hugging Face folder`,
+        "Export it as gguf, or name a tokenizer.json with --tokenizer.",
+      );
+    const tokenizer = own ?? loadTokenizer(located.tokenizer);
+    if (file.tokenizer && file.tokenizer !== tokenizer.hash)
       throw new UserError(
         `${dir} was trained with another tokenizer than ${located.tokenizer}`,
         "Name the right one with --tokenizer; its tokenizer.json has the sha256 that the model's config.json names.",
       );
-    if (gguf !== null) {
-      const text = writeTokenizerJson(vocabulary);
-      return await writeGguf(target, weights, { text, pattern: vocabulary.pattern }, gguf, name);
-    }
-    return await writeHuggingFace(target, weights, located.tokenizer);
+    if (gguf === null) return await writeHuggingFace(target, weights, located.tokenizer);
+    return await writeGguf(target, weights, tokenizer, gguf, name);
   } finally {
     weights.close();
   }
@@ -110,7 +117,7 @@ async function exportModel(
 async function writeGguf(
   path: string,
   weights: StoredWeights,
-  { text, pattern }: { readonly text: string; readonly pattern: string },
+  tokenizer: Tokenizer | { readonly pieces: readonly ScoredPiece[] },
   type: GgufType,
   name: string | undefined,
 ): Promise<Written[]> {
@@ -121,8 +128,16 @@ async function writeGguf(
     );
   const { exportGguf, ggufTokenizer } = await import("../trainer/export/gguf.ts");
   const { eot, bos } = weights.file;
-  const tokenizer = ggufTokenizer(JSON.parse(text), pattern, eot);
-  return [await exportGguf(path, weights, { ...tokenizer, ...(bos !== undefined && { bos }) }, type, name)];
+  if ("pieces" in tokenizer) return [await exportGguf(path, weights, { ...tokenizer, eot }, type, name)];
+  const { vocabulary } = tokenizer;
+  const merged = ggufTokenizer(JSON.parse(writeTokenizerJson(vocabulary)), vocabulary.pattern, eot);
+  return [await exportGguf(path, weights, { ...merged, ...(bos !== undefined && { bos }) }, type, name)];
+}
+
+function llama2cTokenizer(path: string, size: number) {
+  const file = readFileSync(path);
+  const { pieces } = readLlama2cTokenizer(file, size, path);
+  return { pieces, hash: createHash("sha256").update(file).digest("hex") };
 }
 
 async function writeHuggingFace(dir: string, weights: StoredWeights, tokenizer: string): Promise<Written[]> {

@@ -1,14 +1,18 @@
 /** `curate import`: a GPT-2 or Llama model of another program becomes one that sample, eval and train take. */
-import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { nearest, shown, UserError } from "../lib/errors.ts";
 import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
+import type { ModelConfig } from "../trainer/config.ts";
 import { readHuggingFace } from "../trainer/import/hugging-face.ts";
 import { type ImportedModel, saveImported } from "../trainer/import/imported.ts";
 import { readLlama2c } from "../trainer/import/llama2c.ts";
+import { readLlama2cTokenizer } from "../trainer/import/llama2c-tokenizer.ts";
 import { countParameters } from "../trainer/parameters.ts";
 import { command } from "./command.ts";
+import { llama2cFile } from "./model-vocabulary.ts";
 import { json, number, out, say } from "./terminal.ts";
 
 const kinds = ["hf", "llama2c"] as const;
@@ -24,7 +28,7 @@ export const importCommand = command({
     tokenizer: {
       type: "text",
       value: "PATH",
-      about: "the tokenizer (folder, file, or gpt2), where it does not lie beside the model",
+      about: "the tokenizer (folder, file, gpt2, or llama2.c's .bin), where it does not lie beside the model",
     },
     json: { type: "flag", about: "one JSON object", more: true },
   },
@@ -51,7 +55,7 @@ export const importCommand = command({
     try {
       const tokenizer = tokenizerFor(from, resolve(path), flags.tokenizer);
       mkdirSync(target, { recursive: true });
-      if (tokenizer) placeTokenizer(tokenizer.from, target);
+      tokenizer?.place(target);
       await saveImported(target, { ...from, tokenizer: tokenizer?.hash ?? null });
       const { config } = from;
       if (flags.json) return json({ out: target, config, tokenizer: tokenizer?.from ?? null });
@@ -75,16 +79,17 @@ function refuseTarget(target: string, path: string): void {
     );
 }
 
+type Placed = { readonly from: string; readonly hash: string; place(target: string): void };
+
 /**
  * The tokenizer that lies beside the model, where it is one that we know; a model without is sampled by ids. One that
  * was asked for must load.
  */
-function tokenizerFor(
-  { config }: ImportedModel,
-  path: string,
-  asked: string | undefined,
-): { readonly from: string; readonly hash: string } | null {
+function tokenizerFor({ config }: ImportedModel, path: string, asked: string | undefined): Placed | null {
   const beside = statSync(path).isDirectory() ? path : dirname(path);
+  const scored = asked ?? join(beside, llama2cFile);
+  if (scored.endsWith(".bin") && (asked !== undefined || existsSync(scored)))
+    return scoredTokenizer(scored, config);
   const from = asked ?? beside;
   try {
     const { vocabulary, hash } = loadTokenizer(from);
@@ -94,13 +99,26 @@ function tokenizerFor(
         `${from} has ${size} tokens, the model only ${config.vocabulary}`,
         "it is the tokenizer of another model",
       );
-    return { from, hash };
+    return { from, hash, place: target => placeTokenizer(from, target) };
   } catch (error) {
     if (asked !== undefined || !(error instanceof UserError)) throw error;
     say(`without a tokenizer: ${error.message}`);
     say('sample it by ids:  curate sample --model DIR --prompt-ids "1 2 3" --ids');
     return null;
   }
+}
+
+/** llama2.c's own. */
+function scoredTokenizer(from: string, { vocabulary }: ModelConfig): Placed {
+  let file: Buffer;
+  try {
+    file = readFileSync(from);
+  } catch {
+    throw new UserError(`expected a llama2.c tokenizer at ${from}, found none that can be read`);
+  }
+  readLlama2cTokenizer(file, vocabulary, from);
+  const hash = createHash("sha256").update(file).digest("hex");
+  return { from, hash, place: target => copyFileSync(from, join(target, llama2cFile)) };
 }
 
 function placeTokenizer(from: string, target: string): void {

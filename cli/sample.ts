@@ -37,7 +37,9 @@ export async function locateModel(flags: Place): Promise<{ model: string; tokeni
     join(model, "..", "..", "tokenizer"),
     join(model, "..", "..", "..", "tokenizer"),
   ];
-  const found = candidates.find(folder => existsSync(join(folder, "tokenizer.json")));
+  const found = candidates.find(folder =>
+    ["tokenizer.json", "tokenizer.bin"].some(name => existsSync(join(folder, name))),
+  );
   if (!found)
     throw new UserError(
       `no tokenizer.json beside ${model}`,

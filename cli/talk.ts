@@ -35,7 +35,7 @@ export async function openTalker(
   const { device, reason } = await openDevice(kind, { threads, allowSoftware: kind === "webgpu" });
   try {
     const model = await openModel(modelPath, device);
-    const vocabulary = modelVocabulary(tokenizerPath, model.file.eot);
+    const vocabulary = modelVocabulary(tokenizerPath, model.file);
     if (model.file.tokenizer !== vocabulary.hash && model.file.tokenizer) {
       throw new UserError(
         `${model.dir} was trained with another tokenizer than ${tokenizerPath}`,

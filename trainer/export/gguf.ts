@@ -25,8 +25,14 @@ export type GgufTokenizer = {
   readonly pattern: string;
 };
 
+/** llama2.c's tokenizer: SentencePiece's, which merges by score. */
+export type ScoredGgufTokenizer = {
+  readonly pieces: readonly { readonly bytes: Uint8Array; readonly score: number }[];
+  readonly eot: number;
+};
+
 /** llama.cpp's types of tokens. A model may have more rows than its tokenizer has tokens: those are unused. */
-const [normal, control, unused] = [1, 3, 5];
+const [normal, unknown, control, unused, byte] = [1, 2, 3, 5, 6];
 
 /** llama.cpp's names of the patterns it knows: with another name it would cut the text differently. */
 const preNames: Readonly<Record<string, string>> = {
@@ -63,7 +69,8 @@ type Value =
   | { readonly f32: number }
   | { readonly text: string }
   | { readonly texts: readonly string[] }
-  | { readonly ints: readonly number[] };
+  | { readonly ints: readonly number[] }
+  | { readonly floats: readonly number[] };
 
 /** Bytes of the header, grown as needed. */
 function headerWriter() {
@@ -101,10 +108,12 @@ function headerWriter() {
       number(value.texts.length, "u64");
       for (const one of value.texts) text(one);
     } else {
+      const [type, list] =
+        "ints" in value ? (["i32", value.ints] as const) : (["f32", value.floats] as const);
       number(9, "u32");
-      number(5, "u32");
-      number(value.ints.length, "u64");
-      for (const one of value.ints) number(one, "i32");
+      number(type === "i32" ? 5 : 6, "u32");
+      number(list.length, "u64");
+      for (const one of list) number(one, type);
     }
   };
   return { number, text, pair, bytes: () => Buffer.concat(parts) };
@@ -112,11 +121,40 @@ function headerWriter() {
 
 function metadata(
   config: ModelConfig,
-  tokenizer: GgufTokenizer,
+  tokenizer: GgufTokenizer | ScoredGgufTokenizer,
   type: GgufType,
   name: string,
 ): [string, Value][] {
   const { family, layers, heads, kvHeads, width, hidden, context, eps, ropeBase, vocabulary } = config;
+  const arch = family;
+  const own: [string, Value][] =
+    family === "gpt2"
+      ? [["attention.layer_norm_epsilon", { f32: eps }]]
+      : [
+          ["attention.layer_norm_rms_epsilon", { f32: eps }],
+          ["attention.head_count_kv", { u32: kvHeads }],
+          ["rope.dimension_count", { u32: headSize(config) }],
+          ["rope.freq_base", { f32: ropeBase }],
+          ["vocab_size", { u32: vocabulary }],
+        ];
+  return [
+    ["general.architecture", { text: arch }],
+    ["general.name", { text: name }],
+    ["general.file_type", { u32: { f32: 0, f16: 1, q8_0: 7 }[type] }],
+    [`${arch}.context_length`, { u32: context }],
+    [`${arch}.embedding_length`, { u32: width }],
+    [`${arch}.block_count`, { u32: layers }],
+    [`${arch}.feed_forward_length`, { u32: hidden }],
+    [`${arch}.attention.head_count`, { u32: heads }],
+    ...own.map(([key, value]): [string, Value] => [`${arch}.${key}`, value]),
+    ...("pieces" in tokenizer ? scoredPairs(tokenizer) : mergedPairs(tokenizer, vocabulary)),
+    // A text begins after this token here, as in training; llama.cpp would leave it out.
+    ["tokenizer.ggml.add_bos_token", { bool: true }],
+  ];
+}
+
+/** Byte-level BPE, merges by rank. */
+function mergedPairs(tokenizer: GgufTokenizer, vocabulary: number): [string, Value][] {
   const pre = preNames[tokenizer.pattern];
   if (!pre) {
     throw new UserError(
@@ -130,30 +168,10 @@ function metadata(
       "export with the tokenizer the model was trained with",
     );
   }
-  const arch = family;
-  const own: [string, Value][] =
-    family === "gpt2"
-      ? [["attention.layer_norm_epsilon", { f32: eps }]]
-      : [
-          ["attention.layer_norm_rms_epsilon", { f32: eps }],
-          ["attention.head_count_kv", { u32: kvHeads }],
-          ["rope.dimension_count", { u32: headSize(config) }],
-          ["rope.freq_base", { f32: ropeBase }],
-          ["vocab_size", { u32: vocabulary }],
-        ];
   const kind = (id: number) =>
     !tokenizer.tokens[id] ? unused : tokenizer.special.has(id) ? control : normal;
   const ids = Array.from({ length: vocabulary }, (_, id) => id);
   return [
-    ["general.architecture", { text: arch }],
-    ["general.name", { text: name }],
-    ["general.file_type", { u32: { f32: 0, f16: 1, q8_0: 7 }[type] }],
-    [`${arch}.context_length`, { u32: context }],
-    [`${arch}.embedding_length`, { u32: width }],
-    [`${arch}.block_count`, { u32: layers }],
-    [`${arch}.feed_forward_length`, { u32: hidden }],
-    [`${arch}.attention.head_count`, { u32: heads }],
-    ...own.map(([key, value]): [string, Value] => [`${arch}.${key}`, value]),
     ["tokenizer.ggml.model", { text: "gpt2" }],
     ["tokenizer.ggml.pre", { text: pre }],
     ["tokenizer.ggml.tokens", { texts: ids.map(id => tokenizer.tokens[id] ?? `[PAD${id}]`) }],
@@ -161,8 +179,28 @@ function metadata(
     ["tokenizer.ggml.merges", { texts: tokenizer.merges }],
     ["tokenizer.ggml.bos_token_id", { u32: tokenizer.bos ?? tokenizer.eot }],
     ["tokenizer.ggml.eos_token_id", { u32: tokenizer.eot }],
-    // A text begins after an end of text here, as in training; llama.cpp would leave it out.
-    ["tokenizer.ggml.add_bos_token", { bool: true }],
+  ];
+}
+
+/** SentencePiece: a space is written as U+2581, bytes by their names. */
+function scoredPairs({ pieces, eot }: ScoredGgufTokenizer): [string, Value][] {
+  const isByte = (id: number) => id >= 3 && id < 259;
+  const name = (id: number, bytes: Uint8Array) => {
+    if (isByte(id)) return `<0x${(id - 3).toString(16).toUpperCase().padStart(2, "0")}>`;
+    const text = Buffer.from(bytes).toString("utf8");
+    return id < 3 ? text.trim() : text.replaceAll(" ", "\u2581");
+  };
+  const kind = (id: number) => (id === 0 ? unknown : id < 3 ? control : isByte(id) ? byte : normal);
+  return [
+    ["tokenizer.ggml.model", { text: "llama" }],
+    ["tokenizer.ggml.pre", { text: "default" }],
+    ["tokenizer.ggml.tokens", { texts: pieces.map(({ bytes }, id) => name(id, bytes)) }],
+    ["tokenizer.ggml.scores", { floats: pieces.map(({ score }) => score) }],
+    ["tokenizer.ggml.token_type", { ints: pieces.map((_, id) => kind(id)) }],
+    ["tokenizer.ggml.bos_token_id", { u32: eot }],
+    ["tokenizer.ggml.eos_token_id", { u32: eot }],
+    ["tokenizer.ggml.unknown_token_id", { u32: 0 }],
+    ["tokenizer.ggml.add_space_prefix", { bool: true }],
   ];
 }
 
@@ -245,7 +283,7 @@ function bytesOf({ shape, type }: GgufTensor): number {
 export async function exportGguf(
   path: string,
   weights: Weights,
-  tokenizer: GgufTokenizer,
+  tokenizer: GgufTokenizer | ScoredGgufTokenizer,
   type: GgufType,
   name = "curate",
 ): Promise<OutputFile> {
