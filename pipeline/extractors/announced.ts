@@ -80,11 +80,16 @@ const isAdHost = hashTable(
 
 /** Whether an address names an ad server with one of the first two names of its host. */
 function isAdLink(source: string, from: number, to: number): boolean {
-  const slashes = source.indexOf("//", from);
-  if (slashes < 0 || slashes > from + 6 || slashes + 2 >= to) return false;
+  const begin = source.startsWith("//", from)
+    ? from + 2
+    : source.startsWith("https://", from)
+      ? from + 8
+      : source.startsWith("http://", from)
+        ? from + 7
+        : to;
   let hash = hashStart;
   let names = 0;
-  for (let at = slashes + 2; at < to && names < 2; at++) {
+  for (let at = begin; at < to && names < 2; at++) {
     const code = source.charCodeAt(at);
     if (code === 46) {
       if (isAdHost(hash)) return true;
