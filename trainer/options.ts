@@ -47,7 +47,7 @@ export const trainOptions = {
   ),
   optimizer: choice(
     "adamw",
-    "adamw, or muon: the matrices of the blocks by Muon, with the same learning rate and decay; the rest by AdamW.",
+    "What moves the weights. muon: the matrices of the blocks by Muon, at the same learning rate and decay, the rest by AdamW.",
     ["adamw", "muon"] as const,
   ),
   weightDecay: number(0.1, "Decoupled decay, on matrices only.", { min: 0 }),
