@@ -57,7 +57,7 @@ export const matmulPart: Part = async ({ quick, out }) => {
       const row: (string | number)[] = [`${size}³ tuned`];
       for (const layout of layouts) {
         device.retune(tier.tuning);
-        const [best] = await trials(device, opened.connection.device.limits, {
+        const [best] = await trials(device, opened.connection.device, {
           layout,
           M: size,
           N: size,

@@ -132,7 +132,7 @@ export function webgpuDevice(
     },
     async tune(products, log = () => {}) {
       if (!context.tuning.tile || !connection.features.has("timestamp-query")) return;
-      await tuneProducts(this, gpu.limits, products, log);
+      await tuneProducts(this, gpu, products, log);
     },
     adapter: connection.adapter,
 

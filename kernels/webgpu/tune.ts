@@ -31,13 +31,13 @@ export type Measurable = Tunable & {
 export type Trial = { readonly name: string; readonly choice: Choice; readonly teraflops: number };
 
 const rounds = 3;
+const errorKinds = ["internal", "validation", "out-of-memory"] as const;
 
-/** Tries every candidate on one product, the fastest first. The device keeps its tuning. */
-export async function trials(
-  device: Measurable,
-  limits: GPUSupportedLimits,
-  product: ProductShape,
-): Promise<Trial[]> {
+/**
+ * Tries every candidate on one product, the fastest first; what the driver does not compile is left out (Metal is known
+ * to refuse large tiles now and then). The device keeps its tuning.
+ */
+export async function trials(device: Measurable, gpu: GPUDevice, product: ProductShape): Promise<Trial[]> {
   const { tuning } = device;
   const { layout, M, N, K } = product;
   const [out, a, b] = [M * N, M * K, N * K].map((length, i) => {
@@ -48,7 +48,8 @@ export async function trials(
   // As training runs them: the gradient of a weight is added to.
   const shared = { bias: null, accumulate: layout === "TN" };
   const results: Trial[] = [];
-  for (const { name, choice } of candidates(tuning, limits)) {
+  for (const { name, choice } of candidates(tuning, gpu.limits)) {
+    for (const kind of errorKinds) gpu.pushErrorScope(kind);
     device.retune({ ...tuning, chosen: new Map([[productName(product), choice]]) });
     let best = Number.POSITIVE_INFINITY;
     for (let i = 0; i < rounds + 1; i++) {
@@ -59,7 +60,9 @@ export async function trials(
       const ms = times.reduce((sum, { ms }) => sum + ms, 0);
       if (i > 0 && ms > 0) best = Math.min(best, ms); // the first compiles; clocks have been seen to run backwards
     }
-    results.push({ name, choice, teraflops: (2 * M * N * K) / best / 1e9 });
+    let failed = false;
+    for (const _ of errorKinds) if (await gpu.popErrorScope()) failed = true;
+    if (!failed) results.push({ name, choice, teraflops: (2 * M * N * K) / best / 1e9 });
   }
   device.retune(tuning);
   for (const tensor of [out, a, b]) device.free(tensor);
@@ -150,7 +153,7 @@ export function remember(adapter: Adapter, tuning: Tuning): string {
  */
 export async function tuneProducts(
   device: Measurable,
-  limits: GPUSupportedLimits,
+  gpu: GPUDevice,
   products: readonly ProductShape[],
   log: (line: string) => void,
 ): Promise<void> {
@@ -160,7 +163,7 @@ export async function tuneProducts(
   for (const product of products) {
     const name = productName(product);
     if (chosen.has(name)) continue;
-    const best = await firstSound(device, await trials(device, limits, product), sound);
+    const best = await firstSound(device, await trials(device, gpu, product), sound);
     if (!best) continue;
     chosen.set(name, best.choice);
     log(`webgpu: ${name}: ${best.name}, ${best.teraflops.toFixed(1)} TFLOP/s`);
