@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openReference } from "../../kernels/reference/device.ts";
+import type { UserError } from "../../lib/errors.ts";
 import { configOf, paddedVocabulary, presetNames } from "../../trainer/config.ts";
 import { openDecoder } from "../../trainer/decoder.ts";
 import { planLosses } from "../../trainer/evaluate.ts";
 import { flopsPerToken } from "../../trainer/flops.ts";
-import { memoryPlan } from "../../trainer/memory.ts";
+import { checkMemory, memoryPlan } from "../../trainer/memory.ts";
 import { allocModel } from "../../trainer/model.ts";
 import { countParameters } from "../../trainer/parameters.ts";
 import { trainPlan } from "../../trainer/plan.ts";
@@ -77,15 +78,46 @@ test("a plan tells parameters, tokens, arithmetic and epochs before anything is 
 test("the memory foretold is what a run allocates, within a tenth", async () => {
   const device = openReference();
   const config = configOf({ ...tinyOptions({ width: 64, layers: 3, context: 64 }), vocabulary: 500 });
-  for (const family of ["gpt2", "llama"] as const) {
+  const cases = [
+    { family: "gpt2", recompute: false, optimizer: "adamw" },
+    { family: "llama", recompute: false, optimizer: "adamw" },
+    { family: "gpt2", recompute: true, optimizer: "muon" },
+    { family: "llama", recompute: true, optimizer: "muon" },
+  ] as const;
+  for (const { family, ...options } of cases) {
     const before = device.memory().bytes;
     const model = allocModel(device, { ...config, family });
-    planLosses(model, 4);
-    planOptimizer(model, 4, 1);
+    planLosses(model, 4, options.recompute);
+    planOptimizer(model, 4, 1, options.optimizer);
     openDecoder(model, 1);
     // The reference device keeps float64: twice the bytes foretold.
     const taken = (device.memory().bytes - before) / 2;
-    const foretold = memoryPlan({ ...config, family }, 4).total;
+    const foretold = memoryPlan({ ...config, family }, 4, options).total;
     assert.ok(Math.abs(taken / foretold - 1) < 0.1, `${family}: ${taken} taken, ${foretold} foretold`);
   }
+});
+
+test("a run too large is refused with the ways in which it would fit", () => {
+  const config = { ...sized("gpt2", 50257), context: 1024 };
+  const plain = memoryPlan(config, 4).total;
+  const refusal = (limit: number) => {
+    try {
+      checkMemory(config, 8, limit);
+    } catch (error) {
+      return error as UserError;
+    }
+    return null;
+  };
+  assert.equal(refusal(memoryPlan(config, 8).total), null);
+  const error = refusal(plain)!;
+  assert.match(
+    error.message,
+    /this model needs [\d.]+ GiB \([\d.]+ GiB for weights and optimizer, .*the device has/,
+  );
+  assert.match(error.hint!, /^microBatch 4, or recompute true with microBatch 8 would fit$/);
+  assert.match(
+    refusal(memoryPlan(config, 1, { recompute: true }).total)!.hint!,
+    /^recompute true with microBatch 1 would fit$/,
+  );
+  assert.match(refusal(2 ** 30)!.hint!, /^the preset (nano|micro|mini|small) with microBatch 1 would fit$/);
 });
