@@ -51,7 +51,8 @@ async function open(
 
 async function picture(page: Page, name: string) {
   if (!process.env["CURATE_SCREENSHOTS"]) return;
-  await page.screenshot({ path: join(packageRoot, "docs", "studio", `${name}.png`) });
+  const path = join(packageRoot, "docs", "studio", `${name}.jpg`);
+  await page.screenshot({ path, type: "jpeg", quality: 72 });
 }
 
 const grouped = (n: number) => n.toLocaleString("en-US");
