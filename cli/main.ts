@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, Entry>> = {
     about: "one self-contained report.html and DATASET_CARD.md",
     load: async () => (await import("./report.ts")).report,
   },
+  diff: {
+    about: "two runs side by side: recipe, rules, documents",
+    load: async () => (await import("./diff.ts")).diff,
+  },
   extract: {
     about: "the main text of one HTML page",
     load: async () => (await import("./extract.ts")).extract,

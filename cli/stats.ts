@@ -59,6 +59,15 @@ export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
     throw new UserError(
       `--what-if: ${name} has no option ${shown(option)}.${near(option, Object.keys(stage.options))}`,
     );
+  if (stage.measuring?.includes(option))
+    throw new UserError(
+      `--what-if: ${address} changes what ${name} measures or removes, so the recorded measures cannot tell`,
+      `Run it again with --set, and compare the two runs with  curate diff. Replayed exactly: ${Object.keys(
+        stage.options,
+      )
+        .filter(other => !stage.measuring?.includes(other))
+        .join(", ")}`,
+    );
   const { parse } = await import("yaml");
   const now = declared.parse(parse(value));
   if (now === undefined)

@@ -52,6 +52,8 @@ export type Stage<O extends Options = Options> = {
   build(options: Values<O>, context: { readonly load: Load; readonly seed: number }): Judge | Promise<Judge>;
   /** A filter decides from its measures alone, so that other thresholds can be replayed without the text. */
   reject?(measures: Measures, options: Values<O>): Rejection | null;
+  /** Options on which what is measured, or the text that is kept, depends: those cannot be replayed. */
+  readonly measuring?: readonly (keyof O & string)[];
 };
 
 /** Declares a filter by its two halves: first it measures, then it decides. */
@@ -63,6 +65,7 @@ export function filter<O extends Options, M extends Measures>(definition: {
   readonly reasons: readonly string[];
   readonly measures: readonly (keyof M & string)[];
   readonly presets?: Readonly<Record<string, Partial<Values<O>>>>;
+  readonly measuring?: readonly (keyof O & string)[];
   measure(document: Document, options: Values<O>): M;
   reject(measures: M, options: Values<O>): Rejection | null;
 }): Stage<O> {

@@ -94,6 +94,7 @@ export const badWords: Stage<typeof options> = {
   options,
   reasons: ["bad-words"],
   measures: ["bad_words"],
+  measuring: ["lists", "defaultLanguage"],
   reject: (measures, values) => reject(measures["bad_words"]!, values.maxBadWords),
   async build(values, { load }) {
     const languages = Object.entries(values.lists);

@@ -133,6 +133,14 @@ export const c4Quality: Stage<typeof options> = {
   options,
   reasons,
   measures: measureNames,
+  measuring: [
+    "maxWordLength",
+    "removeCitations",
+    "filterNoTerminalPunct",
+    "minWordsPerLine",
+    "filterJavascript",
+    "filterPolicy",
+  ],
   presets: {
     "fineweb@2024-04": {},
     "fineweb@0.10": {},

@@ -112,6 +112,7 @@ export const decontaminate: Stage<typeof options> = {
   options,
   reasons: ["evaluation-text"],
   measures: ["shared_runs"],
+  measuring: ["against", "ngram"],
   reject: (measures, values) => reject(measures["shared_runs"]!, values.maxShared),
   async build(values, { load }) {
     if (values.against.length === 0)

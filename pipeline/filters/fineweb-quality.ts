@@ -9,8 +9,10 @@ import { codePoints, isTerminal } from "../text/characters.ts";
 import { countOf, strip } from "../text/lines.ts";
 import { duplicates, ratio } from "../text/n-grams.ts";
 import { countWords } from "../text/words.ts";
+import { languageMeasure, settingsAt, settingsNumber, withLanguages } from "./by-language.ts";
+import { finewebQuality2 } from "./fineweb-2.ts";
 
-const options = {
+const options = withLanguages({
   minPunctuatedLines: switchable(
     fraction(0.12, "drops below this share of lines that end as a sentence does"),
   ),
@@ -32,7 +34,7 @@ const options = {
     "drop",
     "keep",
   ] as const),
-} satisfies Options;
+} satisfies Options);
 
 const measures = [
   "lines",
@@ -80,16 +82,25 @@ export const finewebQuality = filter({
   name: "fineweb-quality",
   about: "drops texts of short, unpunctuated or repeated lines, and lists",
   source:
-    "Penedo et al. 2024 (FineWeb), section 3.5 and table 2; datatrove, pipeline/filters/fineweb_quality_filter.py at 05194d39 (as released) and 0.10",
+    "Penedo et al. 2024 (FineWeb), section 3.5 and table 2; datatrove, pipeline/filters/fineweb_quality_filter.py at 05194d39 (as released) and 0.10; fineweb-2: configs/*.yml",
   options,
   reasons: ["empty", "too-few-punctuated-lines", "too-many-short-lines", "duplicate-line-chars", "list"],
-  measures,
+  measures: [...measures, languageMeasure],
+  measuring: ["shortLineLength", "blankLines", "lineEnds", "languages"],
   presets: {
     "fineweb@2024-04": {},
     "fineweb@0.10": { blankLines: "skip", lineEnds: "all-scripts", atThreshold: "keep" },
+    "fineweb-2": finewebQuality2,
   },
-  measure: (document, values) => measureFinewebQuality(document.text, values),
-  reject(quality, values): Rejection | null {
+  measure(document, values) {
+    const number = settingsNumber(values, document);
+    return {
+      ...measureFinewebQuality(document.text, settingsAt(values, number)),
+      [languageMeasure]: number,
+    };
+  },
+  reject(quality, all): Rejection | null {
+    const values = settingsAt(all, quality[languageMeasure]);
     if (quality.lines === 0) return { reason: "empty", value: 0, threshold: 1 };
     const drops = values.atThreshold === "drop";
     const { minPunctuatedLines, maxShortLines, maxDuplicateLineChars, maxNewlinesPerWord } = values;

@@ -10,8 +10,10 @@ import { codePoints, isLetter, isSymbol, isTerminal } from "../text/characters.t
 import { countOf, splitLines, stripEnd, stripStart } from "../text/lines.ts";
 import { ratio } from "../text/n-grams.ts";
 import { splitWords } from "../text/words.ts";
+import { languageMeasure, settingsAt, settingsNumber, withLanguages } from "./by-language.ts";
+import { quality2 } from "./fineweb-2.ts";
 
-const options = {
+const options = withLanguages({
   minWords: switchable(integer(50, "drops below this many words that are not only symbols", { min: 0 })),
   maxWords: switchable(integer(100_000, "drops above this many words that are not only symbols", { min: 0 })),
   minMeanWordLength: switchable(
@@ -39,7 +41,7 @@ const options = {
     "which signs make no word: the 66 of FineWeb as released, or also the terminal marks of all scripts",
     ["released", "all-scripts"] as const,
   ),
-} satisfies Options;
+} satisfies Options);
 
 const measures = [
   "words",
@@ -142,18 +144,25 @@ export const gopherQuality = filter({
   name: "gopher-quality",
   about: "drops texts that are too short, too long or do not look like prose",
   source:
-    "Rae et al. 2021 (Gopher), section A.1.1; datatrove, pipeline/filters/gopher_quality_filter.py; FineWeb as released counts every stop word, datatrove 0.10 distinct ones",
+    "Rae et al. 2021 (Gopher), section A.1.1; datatrove, pipeline/filters/gopher_quality_filter.py; FineWeb as released counts every stop word, datatrove 0.10 distinct ones; fineweb-2: configs/*.yml",
   options,
   reasons,
-  measures,
+  measures: [...measures, languageMeasure],
+  measuring: ["stopWords", "symbols", "languages"],
   presets: {
     "fineweb@2024-04": {},
     "fineweb@0.10": { countStopWords: "distinct", symbols: "all-scripts" },
     gopher: { countStopWords: "distinct" },
     "dclm-heuristics": {},
+    "fineweb-2": quality2,
   },
-  measure: (document, { stopWords, symbols }) => measureQuality(document.text, stopWords, symbols),
-  reject(quality, values): Rejection | null {
+  measure(document, values) {
+    const number = settingsNumber(values, document);
+    const { stopWords, symbols } = settingsAt(values, number);
+    return { ...measureQuality(document.text, stopWords, symbols), [languageMeasure]: number };
+  },
+  reject(quality, all): Rejection | null {
+    const values = settingsAt(all, quality[languageMeasure]);
     const stops = values.countStopWords === "distinct" ? "distinct_stop_words" : "stop_words";
     const rules: readonly Rule[] = [
       ["short-document", "words", "below", values.minWords],

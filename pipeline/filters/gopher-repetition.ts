@@ -9,11 +9,13 @@ import { codePoints } from "../text/characters.ts";
 import { splitLines, strip } from "../text/lines.ts";
 import { duplicates, nGrams, ratio } from "../text/n-grams.ts";
 import { splitWords } from "../text/words.ts";
+import { languageMeasure, settingsAt, settingsNumber, withLanguages } from "./by-language.ts";
+import { repetition2 } from "./fineweb-2.ts";
 
 const share = (threshold: number, of: string) =>
   switchable(fraction(threshold, `drops above this share of ${of}`));
 
-const options = {
+const options = withLanguages({
   maxDuplicateParagraphs: share(0.3, "paragraphs that occurred before"),
   maxDuplicateParagraphChars: share(0.2, "characters in paragraphs that occurred before"),
   maxDuplicateLines: share(0.3, "lines that occurred before"),
@@ -31,7 +33,7 @@ const options = {
     "count",
     "skip",
   ] as const),
-} satisfies Options;
+} satisfies Options);
 
 /** Reason, measure and option of each rule, in the order of the published code. */
 const rules = [
@@ -73,18 +75,25 @@ export const gopherRepetition = filter({
   name: "gopher-repetition",
   about: "drops texts with too many repeated lines, paragraphs or n-grams",
   source:
-    "Rae et al. 2021 (Gopher), table A1; datatrove, pipeline/filters/gopher_repetition_filter.py; differences of the presets: FineWeb as released counts blank lines",
+    "Rae et al. 2021 (Gopher), table A1; datatrove, pipeline/filters/gopher_repetition_filter.py; differences of the presets: FineWeb as released counts blank lines; fineweb-2: fineweb-2-pipeline.py and configs/*.yml",
   options,
   reasons: rules.map(([reason]) => reason),
-  measures: rules.map(([, measure]) => measure),
+  measures: [...rules.map(([, measure]) => measure), languageMeasure],
+  measuring: ["blankLines", "languages"],
   presets: {
     "fineweb@2024-04": {},
     "fineweb@0.10": { blankLines: "skip" },
     gopher: { blankLines: "skip" },
     "dclm-heuristics": { blankLines: "skip" },
+    "fineweb-2": repetition2,
   },
-  measure: (document, { blankLines }) => measureRepetition(document.text, blankLines),
-  reject(measures, values): Rejection | null {
+  measure(document, values): Measures {
+    const number = settingsNumber(values, document);
+    const { blankLines } = settingsAt(values, number);
+    return { ...measureRepetition(document.text, blankLines), [languageMeasure]: number };
+  },
+  reject(measures, all): Rejection | null {
+    const values = settingsAt(all, measures[languageMeasure] ?? 0);
     for (const [reason, measure, option] of rules) {
       const threshold = values[option];
       const value = measures[measure]!;

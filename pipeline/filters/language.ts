@@ -79,6 +79,7 @@ export const language: Stage<typeof options> = {
   options,
   reasons: ["language", "score"],
   measures: ["language_score", "wanted_score", "wanted_margin", "language_wanted"],
+  measuring: ["keep", "newlines", "topScores", "maxChars", "model"],
   presets: {
     "fineweb@2024-04": { keep: ["en"], minScore: 0.65, newlines: "nothing", topScores: 0, maxChars: null },
     "fineweb@0.10": { keep: null, minScore: 0.65, newlines: "space", topScores: 0, maxChars: null },

@@ -108,6 +108,7 @@ export const lineCleaner: Stage<typeof options> = {
   options,
   reasons: ["too-much-removed", "nothing-left"],
   measures: measureNames,
+  measuring: ["maxUppercase", "maxNumeric", "minWords", "removeCounters", "phrases", "maxPhraseWords"],
   presets: { "dclm-heuristics": {} },
   reject: (measures, values) => reject(measures as Cleaned, values),
   build: values => document => {
