@@ -5,6 +5,7 @@ export { encodeDocuments } from "../tokenizer/shards/encode-documents.ts";
 export { shardFileName } from "../tokenizer/shards/format.ts";
 export { writeManifest } from "../tokenizer/shards/manifest.ts";
 export { countTexts } from "../tokenizer/training/counter.ts";
+export { joinCounts } from "../tokenizer/training/join-counts.ts";
 export { mergeCounts } from "../tokenizer/training/merge-counts.ts";
 export { trainFromCounts } from "../tokenizer/training/train.ts";
 export { endOfTextId, vocabularySize } from "../tokenizer/vocabulary.ts";

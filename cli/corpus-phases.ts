@@ -3,7 +3,7 @@
  * encoding shards (a job for about `tokensPerShard` tokens), and their manifest. Joins the pipeline's files with the
  * tokenizer, neither of which knows the other.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { OutputFile } from "../lib/atomic.ts";
 import type { Values } from "../lib/options.ts";
@@ -31,6 +31,10 @@ export const tokenizerDir = (workdir: string): string => join(workdir, "tokenize
 export const shardsDir = (workdir: string): string => join(workdir, "shards");
 const countsPath = (workdir: string, part: number) =>
   join(workdir, "work", "tokenizer-count", `${partName(part)}.counts`);
+const joinedPath = (workdir: string, group: number) =>
+  join(workdir, "work", "tokenizer-join", `${partName(group)}.counts`);
+/** Files of counts that are read side by side: each takes a file descriptor and 64 KiB. */
+const joinedAtOnce = 256;
 const documentPart = (workdir: string, part: number) =>
   join(workdir, "documents", `${partName(part)}.parquet`);
 
@@ -79,6 +83,28 @@ export function tokenizerPhases(plan: Plan): Phase[] {
       return { stats: [stats], outputs };
     },
   };
+  const parts = plan.inputs.length;
+  const joins: Phase = {
+    name: "tokenizer-join",
+    about: "joining counts",
+    stages: ["tokenizer"],
+    settings: null,
+    outputs: ["work/tokenizer-join"],
+    place: "workers",
+    jobs: () => Math.ceil(parts / joinedAtOnce),
+    async run(group, { workdir }): Promise<JobReport> {
+      const { joinCounts } = await machinery();
+      const first = group * joinedAtOnce;
+      const numbers = Array.from({ length: Math.min(joinedAtOnce, parts - first) }, (_, i) => first + i);
+      for (const part of numbers) checkOutputs(workdir, "tokenizer-count", part);
+      let outputs: JobReport["outputs"] = [];
+      const stats = await timed("tokenizer", async () => {
+        const files = numbers.map(part => countsPath(workdir, part));
+        outputs = relativeTo(workdir, [joinCounts(files, joinedPath(workdir, group))]);
+      });
+      return { stats: [stats], outputs };
+    },
+  };
   const train: Phase = {
     name: "tokenizer",
     about: options.use === null ? "training the vocabulary" : `taking over the vocabulary ${options.use}`,
@@ -102,7 +128,8 @@ export function tokenizerPhases(plan: Plan): Phase[] {
       };
     },
   };
-  return options.use === null ? [count, train] : [train];
+  if (options.use !== null) return [train];
+  return parts > joinedAtOnce ? [count, joins, train] : [count, train];
 }
 
 /** What the files of a ready-made vocabulary contain. */
@@ -120,11 +147,13 @@ async function trainTokenizer(
 ): Promise<TrainedTokenizer> {
   const { mergeCounts, saveTokenizer, trainFromCounts, vocabularySize } = await machinery();
   const { vocabSize, ties, minFrequency, eot, specials } = options;
-  for (const part of plan.inputs.keys()) checkOutputs(workdir, "tokenizer-count", part);
-  const words = mergeCounts(
-    plan.inputs.map((_, part) => countsPath(workdir, part)),
-    { memory },
-  );
+  const { length } = plan.inputs;
+  const joined = length > joinedAtOnce;
+  const counts = Array.from({ length: joined ? Math.ceil(length / joinedAtOnce) : length }, (_, i) => {
+    checkOutputs(workdir, joined ? "tokenizer-join" : "tokenizer-count", i);
+    return joined ? joinedPath(workdir, i) : countsPath(workdir, i);
+  });
+  const words = mergeCounts(counts, { memory });
   const { vocabulary, training } = trainFromCounts(words, {
     ...{ vocabSize, ties, minFrequency, specials: [eot, ...specials], endOfText: eot },
     onMerges: (done, total) => progress({ note: `${done} of ${total} merges` }),
@@ -179,14 +208,11 @@ function countDocument(text: string, stats: StageStats, context: JobContext): vo
  * Which parts go into which shard: consecutive ones until about `tokensPerShard` tokens are reached. A Parquet part
  * is gzip-compressed text, about 1.6 of its bytes a token; the estimate only decides where files are cut.
  */
-function shardGroups(workdir: string, tokensPerShard: number): number[][] {
-  const parts = existsSync(join(workdir, "documents"))
-    ? readdirSync(join(workdir, "documents")).filter(name => name.endsWith(".parquet")).length
-    : 0;
+function shardGroups(workdir: string, parts: number, tokensPerShard: number): number[][] {
   const groups: number[][] = [[]];
   let held = 0;
   for (let part = 0; part < parts; part++) {
-    const tokens = statSync(documentPart(workdir, part)).size / 1.6;
+    const tokens = (statSync(documentPart(workdir, part), { throwIfNoEntry: false })?.size ?? 0) / 1.6;
     if (held > 0 && held + tokens > tokensPerShard) {
       groups.push([]);
       held = 0;
@@ -202,6 +228,15 @@ export function shardsPhases(plan: Plan): Phase[] {
   if (!entry) return [];
   const { validation, tokensPerShard } = entry.options as unknown as ShardsValues;
   const { seed } = plan.recipe;
+  const { length } = plan.inputs;
+  let found: number[][] | null = null;
+  /** Looked up once a process, when the documents are there: a crawl has 90,000 parts and thousands of shards. */
+  const groups = (workdir: string): number[][] => {
+    if (found) return found;
+    const groups = shardGroups(workdir, length, tokensPerShard);
+    if (existsSync(documentPart(workdir, length - 1))) found = groups;
+    return groups;
+  };
   const encode: Phase = {
     name: "shards",
     about: "encoding token shards",
@@ -210,7 +245,7 @@ export function shardsPhases(plan: Plan): Phase[] {
     outputs: ["shards"],
     place: "workers",
     mostJobs: plan.inputs.length,
-    jobs: ({ workdir }) => shardGroups(workdir, tokensPerShard).length,
+    jobs: ({ workdir }) => groups(workdir).length,
     async run(job, context): Promise<JobReport> {
       const { workdir } = context;
       const { createEncoder, encodeDocuments, loadTokenizer, shardFileName } = await machinery();
@@ -218,7 +253,7 @@ export function shardsPhases(plan: Plan): Phase[] {
       const { vocabulary, hash } = loadTokenizer(tokenizerDir(workdir));
       let files: readonly OutputFile[] = [];
       const stats = await timed("shards", async stats => {
-        const parts = shardGroups(workdir, tokensPerShard)[job]!.map(part => documentPart(workdir, part));
+        const parts = groups(workdir)[job]!.map(part => documentPart(workdir, part));
         const encoded = await encodeDocuments(passing(parts, stats, context), createEncoder(vocabulary), {
           ...{ validation, seed, tokensPerShard, tokenizerHash: hash },
           path: (split, index) => join(shardsDir(workdir), shardFileName(split, job, index)),
@@ -237,17 +272,17 @@ export function shardsPhases(plan: Plan): Phase[] {
     outputs: ["shards/manifest.json"],
     place: "workers",
     jobs: () => 1,
-    run: async (_, { workdir }) => listShards(workdir, { validation, tokensPerShard }),
+    run: (_, { workdir }) => listShards(workdir, groups(workdir).length, validation),
   };
   return [encode, manifest];
 }
 
 /** The manifest, from what the encoding jobs reported of their files. */
-async function listShards(workdir: string, options: ShardsValues): Promise<JobReport> {
+async function listShards(workdir: string, jobs: number, validation: number): Promise<JobReport> {
   const { endOfTextId, loadTokenizer, vocabularySize, writeManifest } = await machinery();
   const { vocabulary, hash } = loadTokenizer(tokenizerDir(workdir));
   const files: (ShardFile & { readonly split: Split })[] = [];
-  for (let job = 0; job < shardGroups(workdir, options.tokensPerShard).length; job++) {
+  for (let job = 0; job < jobs; job++) {
     const found = readReport(workdir, "shards", job, false);
     if (found.state !== "done") throw new Error(`the report of shard ${job} is ${found.state}`);
     files.push(...(found.report.outputs as readonly (ShardFile & { readonly split: Split })[]));
@@ -259,7 +294,7 @@ async function listShards(workdir: string, options: ShardsValues): Promise<JobRe
     warnings.push("there is no training document; `curate stats` shows what the filters dropped");
   else if (documents("val") === 0) {
     warnings.push(
-      `no document was chosen for validation: raise shards.validation (now ${options.validation}) or bring more documents`,
+      `no document was chosen for validation: raise shards.validation (now ${validation}) or bring more documents`,
     );
   }
   const header = {

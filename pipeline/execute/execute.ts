@@ -39,6 +39,12 @@ export type ExecuteOptions = {
   readonly until?: string;
 };
 
+/**
+ * Bytes that are compared with their checksums before a run goes on, about 20 s; of more only the sizes. What later
+ * jobs read they check themselves, so a crawl of terabytes need not be read again to be trusted.
+ */
+const comparedAtStart = 20e9;
+
 /** How often one file may be found damaged before the run gives up: a disk that corrupts what it is given. */
 const repairs = 3;
 
@@ -68,6 +74,7 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
   const save = (change: Partial<RunState> = {}) => writeRunState(workdir, { ...state, ...change });
   const collected: (readonly StageStats[])[] = phases.map(() => []);
   const unchecked = new Set(cutOff || changed ? phases : []);
+  const compare = { left: comparedAtStart };
   const damages = new Map<string, number>();
   const runTask = taskRunner(plan, phases);
   save();
@@ -76,7 +83,7 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
       const phase = phases[i]!;
       const entry = state.phases[phase.name]!;
       begin(plan, phases, i, keys[i]!, on.say);
-      const found = await look(options, phase, keys[i]!, unchecked.delete(phase));
+      const found = await look(options, phase, keys[i]!, unchecked.delete(phase) ? compare : null);
       on.phase(phase, found.jobs, found.jobs - found.pending.length);
       if (found.pending.length > 0) {
         if (found.pending.length === found.jobs || !entry.started) entry.started = new Date().toISOString();
@@ -123,19 +130,21 @@ type Found = {
   readonly stats: ReturnType<typeof sumStats>;
 };
 
-/** Which jobs of a phase are done, by their reports. `thorough` compares checksums, else sizes. */
+/** Which jobs of a phase are done, by their reports; `compare` is how many bytes may still be compared. */
 async function look(
   { plan, on }: ExecuteOptions,
   phase: Phase,
   keys: PhaseKeys,
-  thorough: boolean,
+  compare: { left: number } | null,
 ): Promise<Found> {
   const { workdir } = plan;
   const jobs = await phase.jobs({ workdir, memory: plan.recipe.memory });
   const pending: number[] = [];
   const stats = sumStats();
   for (let job = 0; job < jobs; job++) {
-    const found = readReport(workdir, phase.name, job, thorough);
+    const found = readReport(workdir, phase.name, job, compare !== null && compare.left > 0);
+    if (compare && found.state === "done")
+      for (const { bytes } of found.report.outputs) compare.left -= bytes;
     if (found.state === "damaged") {
       on.say(`${found.path} is damaged or missing: redoing job ${job} of ${phase.name}`);
       forgetReport(workdir, phase.name, job);
