@@ -108,7 +108,11 @@ export function gpuFindings(
   }
   const plain = (about: string) => about.replace(/^webgpu: .*?, (?=matrix units|products of)/, "");
   const list: Finding[] = [
-    { what: "gpu", value: found.name, advice: null },
+    {
+      what: "gpu",
+      value: found.memoryBytes === null ? found.name : `${found.name}, ${bytes(found.memoryBytes)} free`,
+      advice: null,
+    },
     { what: "gpu, f32", value: plain(found.uses.f32), advice: null },
   ];
   const half = found.features.includes("shader-f16");

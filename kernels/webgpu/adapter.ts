@@ -9,6 +9,7 @@
  * process still ends once its devices are destroyed.
  */
 import type { Adapter } from "../device.ts";
+import { freeGpuMemory } from "./gpu-memory.ts";
 
 export type MatrixConfig = {
   readonly componentType: string;
@@ -135,6 +136,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection 
   const matrixConfigs = [...(info.subgroupMatrixConfigs ?? [])].map(
     ({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K }),
   );
+  const memoryBytes =
+    backend === "null" ? null : await freeGpuMemory(info.vendor, software ? "software" : "gpu");
   return {
     device,
     adapter: {
@@ -148,6 +151,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection 
         features: features.join(" "),
         subgroupSizes: `${info.subgroupMinSize}-${info.subgroupMaxSize}`,
         matrixConfigs: matrixConfigs.map(matrixName).join(" ") || "none",
+        ...(memoryBytes !== null && { memoryBytes }),
         maxBufferSize: device.limits.maxBufferSize,
         maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
         maxComputeWorkgroupStorageSize: device.limits.maxComputeWorkgroupStorageSize,

@@ -9,6 +9,8 @@ export type Found = {
   readonly name: string;
   readonly kind: "cpu" | "gpu" | "software";
   readonly features: readonly string[];
+  /** Free, where the system says so. */
+  readonly memoryBytes: number | null;
   /** For people: the subgroup-matrix configurations. */
   readonly matrices: readonly string[];
   /** What would be used in f32 and in f16, and what was said on the way (matrix units that failed their check). */
@@ -36,6 +38,7 @@ export function probe(whole: boolean): Promise<Found | { readonly unavailable: s
     }
     await answer({
       name: found.adapter.name, kind: found.adapter.kind, features: [...found.features],
+      memoryBytes: found.adapter.details.memoryBytes ?? null,
       matrices: found.matrixConfigs.map(matrixName), uses, notes,
     });
     function answer(value) {

@@ -9,6 +9,7 @@ const nvidia: Found = {
   name: "NVIDIA H100",
   kind: "gpu",
   features: ["shader-f16", "chromium-experimental-subgroup-matrix"],
+  memoryBytes: 79e9,
   matrices: ["f16→f32 16×16×16"],
   uses: {
     f32: "webgpu: NVIDIA H100, products of f32 in tiles",
@@ -21,7 +22,11 @@ test("a GPU with matrix units: what is used in either precision, and nothing to 
   const list = gpuFindings(nvidia, ["/dev/nvidia0"], "linux");
   assert.deepEqual(
     list.map(({ value }) => value),
-    ["NVIDIA H100", "products of f32 in tiles", "matrix units f16→f32 16×16×16, with  train.precision: f16"],
+    [
+      "NVIDIA H100, 79.0 GB free",
+      "products of f32 in tiles",
+      "matrix units f16→f32 16×16×16, with  train.precision: f16",
+    ],
   );
   assert.ok(list.every(({ advice }) => advice === null));
 });

@@ -3,9 +3,13 @@
  * Needs the optional package `webgpu`, not a driver.
  */
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Connection, connect, isSoftware } from "../../kernels/webgpu/adapter.ts";
 import { sortByToken } from "../../kernels/webgpu/embed.ts";
+import { amd, leastOfNvidia } from "../../kernels/webgpu/gpu-memory.ts";
 import { chunkRows, type Gpu, grid } from "../../kernels/webgpu/launch.ts";
 import { pipelineCache } from "../../kernels/webgpu/pipelines.ts";
 import { kernelNames, kernelSource, parseKernel, specialise } from "../../kernels/webgpu/source.ts";
@@ -131,4 +135,22 @@ test("software adapters are recognised by Dawn's flag or by name", () => {
   assert.ok(isSoftware({ device: "", description: "SwiftShader Device" }));
   assert.ok(isSoftware({ isFallbackAdapter: true, device: "", description: "" }));
   assert.ok(!isSoftware({ isFallbackAdapter: false, device: "", description: "NVIDIA H200" }));
+});
+
+test("free memory of a GPU, as the system tells it", () => {
+  assert.equal(leastOfNvidia("79000\n1234\n"), 1234 * 2 ** 20);
+  assert.equal(leastOfNvidia("[N/A]\n"), null);
+  const folder = mkdtempSync(join(tmpdir(), "curate-drm-"));
+  for (const [card, total, used] of [
+    ["card0", 512, 500],
+    ["card1", 16384, 384],
+  ] as const) {
+    mkdirSync(join(folder, card, "device"), { recursive: true });
+    writeFileSync(join(folder, card, "device", "mem_info_vram_total"), `${total}\n`);
+    writeFileSync(join(folder, card, "device", "mem_info_vram_used"), `${used}\n`);
+  }
+  mkdirSync(join(folder, "card2"));
+  assert.equal(amd(folder), 16000);
+  rmSync(folder, { recursive: true });
+  assert.equal(amd(folder), null);
 });
