@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { nearest, shown, UserError } from "../lib/errors.ts";
+import { defaults } from "../lib/options.ts";
 import { readTable } from "../lib/parquet.ts";
 import { readRunState } from "../pipeline/execute/execute.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
@@ -72,7 +73,8 @@ export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
   const now = declared.parse(parse(value));
   if (now === undefined)
     throw new UserError(`--what-if ${set}: expected ${declared.expects}, got ${shown(parse(value))}`);
-  const options = { ...entry.options, [option]: now };
+  // A run of an older version lacks the options that came since.
+  const options = { ...defaults(stage.options), ...entry.options, [option]: now };
   const dir = join(workdir, "measures", name);
   const result = {
     in: 0,

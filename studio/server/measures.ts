@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { nearest, shown, UserError } from "../../lib/errors.ts";
+import { defaults } from "../../lib/options.ts";
 import { readTable } from "../../lib/parquet.ts";
 import type { Rejection, Stage } from "../../pipeline/stage.ts";
 import { documentStages } from "../../pipeline/stages.ts";
@@ -51,7 +52,8 @@ function judgedStage(workdir: string, name: string): Judged {
     const near = nearest(name, names);
     throw new UserError(`the run has no filter ${shown(name)}`, near ? `Did you mean ${near}?` : null);
   }
-  return { stage, options: entry.options };
+  // A run of an older version lacks the options that came since.
+  return { stage, options: { ...defaults(stage.options), ...entry.options } };
 }
 
 type Reject = (measures: Readonly<Record<string, number>>, options: unknown) => Rejection | null;

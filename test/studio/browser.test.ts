@@ -33,7 +33,7 @@ async function open(
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   t.after(() => browser?.close());
   const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const errors: string[] = [];
   page.on("pageerror", error => errors.push(error.message));
   page.on("console", message => {
