@@ -19,7 +19,8 @@ export const RELATED = 2;
 const ADVERT = 1;
 const LINKS = 2;
 const MORE_LINKS = 3;
-const COMMENTS = 4;
+/** Something follows; the label alone says nothing. */
+const SECTION = 4;
 
 const adverts =
   "advertisement|advertisements|advert|ad|ads|sponsor message|sponsored links|anzeige|anzeigen|werbung|publicité|publicidad|publicidade|pubblicità|реклама|reklama|reklam|reklame|annons|reclame|advertentie|διαφημιση|διαφήμιση|广告|廣告|広告|スポンサーリンク";
@@ -28,8 +29,8 @@ const moreLinks =
 const links =
   "see also|read also|also read|read more|read next|more from|more on|related|recommended|don t miss|most read|most popular|trending|lesen sie auch|siehe auch|mehr zum thema|lire aussi|à lire aussi|lee también|leer también|leggi anche|leia também|czytaj też|czytaj także|zobacz też|zobacz także|читайте также|смотрите также|по теме|διαβάστε επίσης|διαβάστε ακόμα|相关阅读|相关新闻|延伸阅读|延伸閱讀|相關新聞|関連記事";
 
-const comments =
-  "comment|comments|leave a comment|leave a reply|kommentar|kommentare|commentaires|comentarios|commenti|komentarze|комментарии|σχόλια|评论|評論|コメント";
+const sections =
+  "latest posts|latest news|latest articles|recent posts|recent articles|recent comments|popular posts|newsletter|our newsletter|comment|comments|leave a comment|leave a reply|kommentar|kommentare|commentaires|comentarios|commenti|komentarze|комментарии|σχόλια|评论|評論|コメント";
 
 /** Words of a label: more are not looked at. Ideographs count one by one. */
 const LONGEST_LABEL = 9;
@@ -53,23 +54,32 @@ function phraseHash(phrase: string): number {
 
 const phrases = new Map<number, number>([
   ...adverts.split("|").map(phrase => [phraseHash(phrase), ADVERT] as const),
-  ...comments.split("|").map(phrase => [phraseHash(phrase), COMMENTS] as const),
+  ...sections.split("|").map(phrase => [phraseHash(phrase), SECTION] as const),
   ...links.split("|").map(phrase => [phraseHash(phrase), LINKS] as const),
   ...moreLinks.split("|").map(phrase => [phraseHash(phrase), MORE_LINKS] as const),
 ]);
 
+type Label = { readonly means: number; readonly isWhole: boolean };
+const noLabel: Label = { means: 0, isWhole: false };
+
 /** What the text between two positions announces: links by its first words, the rest by all of them. */
-function labelOf(source: string, from: number, to: number): number {
+function labelOf(source: string, from: number, to: number): Label {
   let hash = hashStart;
   let words = 0;
-  let found = 0;
+  let means = 0;
+  let end = 0;
   eachWord(source, from, to, word => {
-    if (found === ADVERT || found === COMMENTS) found = 0;
     hash = joined(hash, word);
-    found ||= phrases.get(hash) ?? 0;
-    return ++words < LONGEST_LABEL;
+    words++;
+    const found = phrases.get(hash);
+    if (found !== undefined) {
+      means = found;
+      end = words;
+    }
+    return words < LONGEST_LABEL;
   });
-  return words === LONGEST_LABEL && (found === ADVERT || found === COMMENTS) ? 0 : found;
+  const isWhole = end === words && words < LONGEST_LABEL;
+  return means === 0 || (!isWhole && means !== LINKS && means !== MORE_LINKS) ? noLabel : { means, isWhole };
 }
 
 const isAdHost = hashTable(
@@ -104,8 +114,8 @@ function isAdLink(source: string, from: number, to: number): boolean {
 export type Announced = {
   /** Of each node: FOREIGN, RELATED or 0, by what it or an element around it says of itself. */
   readonly node: Uint8Array;
-  /** 1 for blocks that announce comments and say nothing else. */
-  readonly comments: Uint8Array;
+  /** 1 for blocks that announce what follows, such as comments or further reading, and say nothing else. */
+  readonly label: Uint8Array;
 };
 
 export function readAnnounced(tree: Tree, blocks: Blocks, structure: Structure): Announced {
@@ -113,7 +123,7 @@ export function readAnnounced(tree: Tree, blocks: Blocks, structure: Structure):
     tree;
   const { chars, linkChars } = structure;
   const kind = new Uint8Array(count);
-  const comments = new Uint8Array(blocks.count);
+  const labels = new Uint8Array(blocks.count);
   let all = 0;
   for (let node = 0; node < count; node++) if (parent[node] < 0) all += chars[node];
   const fits = (node: number, label: number): boolean =>
@@ -128,8 +138,8 @@ export function readAnnounced(tree: Tree, blocks: Blocks, structure: Structure):
   for (let node = 0; node < count; node++) {
     for (let i = firstAttribute[node], stop = firstAttribute[node + 1]; i < stop; i++) {
       if (attributeName[i] === attributeOf["aria-label"]) {
-        const label = labelOf(source, attributeFrom[i], attributeTo[i]);
-        if (label !== 0 && label !== COMMENTS && isBlock[tag[node]] && fits(node, label)) mark(node, label);
+        const { means } = labelOf(source, attributeFrom[i], attributeTo[i]);
+        if (means !== 0 && means !== SECTION && isBlock[tag[node]] && fits(node, means)) mark(node, means);
       } else if (attributeName[i] === attributeOf.href && tag[node] === tagOf.a) {
         if (!isAdLink(source, attributeFrom[i], attributeTo[i])) continue;
         let holder = node;
@@ -142,27 +152,25 @@ export function readAnnounced(tree: Tree, blocks: Blocks, structure: Structure):
     const text = blocks.items[blocks.first[block]];
     const element = blocks.element[block];
     if (text < 0 || element < 0 || blocks.hidden[block]) continue;
-    const label = labelOf(source, from[text], to[text]);
-    if (label === 0) continue;
+    const { means, isWhole } = labelOf(source, from[text], to[text]);
+    if (means === 0) continue;
     const isAlone = blocks.first[block + 1] === blocks.first[block] + 1;
-    if (label === COMMENTS) {
-      if (isAlone) comments[block] = 1;
-      continue;
-    }
+    if (isAlone && isWhole && means !== ADVERT) labels[block] = 1;
+    if (means === SECTION) continue;
     // A label within a line speaks for the line where the rest of it is a link.
-    if (label === ADVERT && !isAlone && linkChars[element] < chars[element] * LINKED) continue;
+    if (means === ADVERT && !isAlone && linkChars[element] < chars[element] * LINKED) continue;
     const before = block === 0 ? -1 : blocks.element[block - 1];
     let holder = -1;
     let isAside = false;
-    for (let node = element; node > before && fits(node, label); node = parent[node]) {
+    for (let node = element; node > before && fits(node, means); node = parent[node]) {
       holder = node;
       isAside ||= tag[node] === tagOf.aside;
     }
-    if (holder >= 0) mark(holder, label, isAside);
+    if (holder >= 0) mark(holder, means, isAside);
   }
   for (let node = 0; node < count; node++) {
     const up = parent[node];
     if (up >= 0 && (kind[node] === 0 || kind[up] === FOREIGN)) kind[node] = kind[up];
   }
-  return { node: kind, comments };
+  return { node: kind, label: labels };
 }

@@ -23,8 +23,8 @@ const MOSTLY_HIDDEN = 0.5;
 /** A row, term, heading or listing between kept blocks is kept down to this share of the threshold. */
 const IN_A_GAP = 0.2;
 const GAP = 2;
-/** Blocks behind an announcement of comments in which the first of them begins. */
-const COMMENTS_BEGIN = 3;
+/** Blocks behind a label in which what it announces begins. */
+const FOLLOWS = 3;
 const bridges = new Uint8Array(256);
 for (const name of "tr dt dd pre h2 h3 h4 h5 h6".split(" ")) bridges[tagOf[name]] = 1;
 
@@ -79,9 +79,11 @@ export function chooseBlocks(page: Page, probability: Float32Array, options: Ext
     if (before && after && probability[block] >= threshold * IN_A_GAP) filled[block] = 1;
   }
   for (let block = 0; block < count; block++) {
-    // Comments that are announced and not kept need no announcement.
-    if (!announced.comments[block]) continue;
-    if (!filled.subarray(block + 1, block + 1 + COMMENTS_BEGIN).includes(1)) filled[block] = 0;
+    // What is announced and not kept needs no announcement.
+    if (!announced.label[block]) continue;
+    let next = block + 1;
+    while (next <= block + FOLLOWS && next < count && !announced.label[next] && !filled[next]) next++;
+    if (next > block + FOLLOWS || next >= count || announced.label[next]) filled[block] = 0;
   }
   return filled;
 }
