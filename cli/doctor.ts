@@ -1,7 +1,7 @@
 /** `curate doctor`: what this machine offers, what will be used, and how to get better. */
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
-import type { Found } from "../kernels/webgpu/probe.ts";
+import type { Answer, Check, Found } from "../kernels/webgpu/probe.ts";
 import { command } from "./command.ts";
 import { version } from "./load.ts";
 import { bytes, json, out, styled, table } from "./terminal.ts";
@@ -62,7 +62,9 @@ async function devices(): Promise<Finding[]> {
   const { probe } = await import("../kernels/webgpu/probe.ts");
   const { openCpu } = await import("../kernels/cpu/device.ts");
   const { measurePeak } = await import("../trainer/peak.ts");
-  const found = await probe(true);
+  let found = await probe(["f32", "f16"]);
+  // A driver that does not survive the check of its matrix units may still have an adapter.
+  if ("unavailable" in found) found = await probe([]);
   const nodes = ["/dev/nvidia0", "/dev/dri/renderD128", "/dev/dxg"].filter(path => existsSync(path));
   const list = gpuFindings(found, nodes, platform());
   const hardware = !("unavailable" in found) && found.kind === "gpu";
@@ -87,11 +89,7 @@ async function devices(): Promise<Finding[]> {
 }
 
 /** What the probe found, in lines; `nodes` are the device files of GPUs that the system shows. */
-export function gpuFindings(
-  found: Found | { readonly unavailable: string },
-  nodes: readonly string[],
-  system: string,
-): Finding[] {
+export function gpuFindings(found: Answer, nodes: readonly string[], system: string): Finding[] {
   const driver = driverAdvice(nodes, system);
   if ("unavailable" in found) {
     const missing = found.unavailable.includes("is not installed");
@@ -106,30 +104,32 @@ export function gpuFindings(
       },
     ];
   }
-  const plain = (about: string) => about.replace(/^webgpu: .*?, (?=matrix units|products of)/, "");
+  const plain = (check: Check | undefined) =>
+    check
+      ? check.about.replace(/^webgpu: .*?, (?=matrix units|products of)/, "")
+      : "not known: the driver crashed when its matrix units were checked; they are not used";
   const list: Finding[] = [
     {
       what: "gpu",
       value: found.memoryBytes === null ? found.name : `${found.name}, ${bytes(found.memoryBytes)} free`,
       advice: null,
     },
-    { what: "gpu, f32", value: plain(found.uses.f32), advice: null },
+    { what: "gpu, f32", value: plain(found.checks.f32), advice: null },
   ];
   const half = found.features.includes("shader-f16");
-  const matrices = found.uses.f16.includes("matrix units");
+  const matrices = found.checks.f16?.about.includes("matrix units") ?? false;
   list.push({
     what: "gpu, f16",
     value: half
-      ? `${plain(found.uses.f16)}, with  train.precision: f16`
+      ? `${plain(found.checks.f16)}, with  train.precision: f16`
       : "not offered by the driver (shader-f16)",
     advice: matrices ? null : matrixAdvice(found),
   });
-  for (const note of found.notes.filter(note => note.includes("are not used")))
-    list.push({
-      what: "gpu, check",
-      value: note.replace(/^webgpu: /, ""),
-      advice: "a newer driver may mend it",
-    });
+  for (const { matrixFault } of Object.values(found.checks)) {
+    if (!matrixFault) continue;
+    const value = `matrix units are not used: ${matrixFault}`;
+    list.push({ what: "gpu, check", value, advice: "a newer driver may mend it" });
+  }
   return list;
 }
 

@@ -16,9 +16,9 @@ import { matmul } from "./matmul.ts";
 import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from "./norm.ts";
 import { adamw, combine, globalNorm, momentum } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
-import { probe } from "./probe.ts";
+import { probeChecked } from "./probe.ts";
 import { commandQueue, type KernelTime } from "./queue.ts";
-import { matrixFault } from "./self-check.ts";
+import { matrixFault as findMatrixFault } from "./self-check.ts";
 import { tuneProducts, withRemembered } from "./tune.ts";
 import { type Precision, type ProductShape, type Tuning, tuningFor } from "./tuning.ts";
 
@@ -55,31 +55,45 @@ export type WebgpuDevice = Device & {
 export async function openWebgpu(
   options: WebgpuOptions = {},
 ): Promise<WebgpuDevice | { unavailable: string }> {
+  const { precision = "f32", log = () => {} } = options;
+  let known: { readonly matrixFault: string | null } | null = null;
   if (!options.allowSoftware && !options.backend) {
-    const found = await probe(false);
-    if ("unavailable" in found) return found;
-    if (found.kind === "software") return { unavailable: softwareOnly(found.name) };
+    const answer = await probeChecked(precision);
+    if ("unavailable" in answer) return answer;
+    if (answer.found.kind === "software") return { unavailable: softwareOnly(answer.found.name) };
+    known = answer;
   }
   const connection = await connect(options);
   if ("unavailable" in connection) return connection;
-  const { precision = "f32", log = () => {} } = options;
-  const tuning = withRemembered(connection.adapter, tuningFor(connection, precision));
-  const device = webgpuDevice(connection, tuning);
-  if (precision === "f16" && tuning.precision !== "f16") {
-    const why =
-      connection.adapter.kind === "software"
-        ? "a software adapter gains nothing by f16"
-        : "this adapter has no shader-f16";
+  const { device, matrixFault } = await openChecked(connection, precision, known);
+  if (matrixFault) log(`webgpu: matrix units are not used: ${matrixFault}`);
+  if (precision === "f16" && device.tuning.precision !== "f16") {
+    const software = connection.adapter.kind === "software";
+    const why = software ? "a software adapter gains nothing by f16" : "this adapter has no shader-f16";
     log(`webgpu: products stay in f32, for ${why}`);
   }
-  if (tuning.matrix) {
-    const fault = await matrixFault(device, connection.device);
-    if (fault) {
-      log(`webgpu: matrix units (${matrixName(tuning.matrix.config)}) are not used: ${fault}`);
-      device.retune({ ...tuning, matrix: null });
-    }
-  }
   return device;
+}
+
+/**
+ * A device with the tuning of its adapter; matrix units only where they compute what f32 does. `known`: what a check
+ * in another process has said, so that it is not made again.
+ */
+export async function openChecked(
+  connection: Connection,
+  precision: Precision,
+  known: { readonly matrixFault: string | null } | null = null,
+): Promise<{ readonly device: WebgpuDevice; readonly matrixFault: string | null }> {
+  const tuning = withRemembered(connection.adapter, tuningFor(connection, precision));
+  const device = webgpuDevice(connection, tuning);
+  if (!tuning.matrix) return { device, matrixFault: null };
+  let fault = known?.matrixFault ?? null;
+  if (!known) {
+    const found = await findMatrixFault(device, connection.device);
+    fault = found && `${matrixName(tuning.matrix.config)}: ${found}`;
+  }
+  if (fault) device.retune({ ...tuning, matrix: null });
+  return { device, matrixFault: fault };
 }
 
 /**

@@ -1,9 +1,11 @@
 /**
  * Asks for the WebGPU adapter in a process of its own. A driver that crashes or hangs then costs an answer and not the
- * run, a machine without a GPU does not carry Dawn and Mesa in memory (about 100 MB), and what Dawn writes to the
- * terminal while it looks around (two warnings about limits, on every machine) is not shown. Takes 0.3 s.
+ * run (NVIDIA's has been seen to crash on compiling for matrix units), a machine without a GPU does not carry Dawn and
+ * Mesa in memory (about 100 MB), and what Dawn writes to the terminal while it looks around (two warnings about limits, on
+ * every machine) is not shown. Takes 0.3 s.
  */
 import { execFile } from "node:child_process";
+import type { Precision } from "./tuning.ts";
 
 export type Found = {
   readonly name: string;
@@ -13,33 +15,37 @@ export type Found = {
   readonly memoryBytes: number | null;
   /** For people: the subgroup-matrix configurations. */
   readonly matrices: readonly string[];
-  /** What would be used in f32 and in f16, and what was said on the way (matrix units that failed their check). */
-  readonly uses: { readonly f32: string; readonly f16: string };
-  readonly notes: readonly string[];
+  /** For each precision that was asked for. */
+  readonly checks: { readonly [P in Precision]?: Check };
 };
+
+/** A device opened in a precision: what it is, for people, and why it does without the adapter's matrix units. */
+export type Check = { readonly about: string; readonly matrixFault: string | null };
+
+export type Answer = Found | { readonly unavailable: string };
 
 const seconds = 60;
 
-/** What there is, a software adapter included, or why there is nothing. `whole` also opens and checks it. */
-export function probe(whole: boolean): Promise<Found | { readonly unavailable: string }> {
+/** What there is, a software adapter included, or why there is nothing; the device opened and checked in `precisions`. */
+export function probe(precisions: readonly Precision[]): Promise<Answer> {
   const url = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
   const script = `
     const { connect, matrixName } = await import(${url("./adapter.js")});
-    const { openWebgpu } = await import(${url("./device.js")});
+    const { openChecked } = await import(${url("./device.js")});
     const found = await connect({ allowSoftware: true });
     if ("unavailable" in found) await answer(found);
-    const notes = [];
-    const uses = { f32: "", f16: "" };
-    if (${whole}) for (const precision of ["f32", "f16"]) {
-      const device = await openWebgpu({ allowSoftware: true, precision, log: line => notes.push(line) });
-      if ("unavailable" in device) await answer(device);
-      uses[precision] = device.about;
+    const checks = {};
+    for (const precision of ${JSON.stringify(precisions)}) {
+      const connection = await connect({ allowSoftware: true });
+      if ("unavailable" in connection) await answer(connection);
+      const { device, matrixFault } = await openChecked(connection, precision);
+      checks[precision] = { about: device.about, matrixFault };
       await device.destroy();
     }
     await answer({
       name: found.adapter.name, kind: found.adapter.kind, features: [...found.features],
       memoryBytes: found.adapter.details.memoryBytes ?? null,
-      matrices: found.matrixConfigs.map(matrixName), uses, notes,
+      matrices: found.matrixConfigs.map(matrixName), checks,
     });
     function answer(value) {
       process.stdout.write("\\n" + JSON.stringify(value), () => process.exit(0));
@@ -58,3 +64,22 @@ export function probe(whole: boolean): Promise<Found | { readonly unavailable: s
 
 const crash = (signal: string | null) =>
   `the WebGPU driver crashed while it was asked for its adapter${signal ? ` (${signal})` : ""}`;
+
+/**
+ * The adapter and whether its matrix units may be used in `precision`. Where the driver does not survive the check, the
+ * adapter is asked for again without it, and the matrix units are what is to blame.
+ */
+export async function probeChecked(
+  precision: Precision,
+  ask: (precisions: readonly Precision[]) => Promise<Answer> = probe,
+): Promise<
+  { readonly unavailable: string } | { readonly found: Found; readonly matrixFault: string | null }
+> {
+  const whole = await ask([precision]);
+  if (!("unavailable" in whole)) {
+    return { found: whole, matrixFault: whole.checks[precision]?.matrixFault ?? null };
+  }
+  if (!/driver (crashed|did not answer)/.test(whole.unavailable)) return whole;
+  const plain = await ask([]);
+  return "unavailable" in plain ? whole : { found: plain, matrixFault: whole.unavailable };
+}

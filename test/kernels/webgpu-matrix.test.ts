@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { openReference } from "../../kernels/reference/device.ts";
 import { type Connection, connect, type MatrixConfig } from "../../kernels/webgpu/adapter.ts";
-import { webgpuDevice } from "../../kernels/webgpu/device.ts";
+import { openChecked, webgpuDevice } from "../../kernels/webgpu/device.ts";
 import { matrixFault, type Tunable } from "../../kernels/webgpu/self-check.ts";
 import { remember, trials, withRemembered } from "../../kernels/webgpu/tune.ts";
 import { gpuTuning, matrixUnits, productName, type Tuning } from "../../kernels/webgpu/tuning.ts";
@@ -201,6 +201,19 @@ describe("on the null backend", () => {
       await device.destroy();
     });
   }
+  test("a device opens with its matrix units, or without them for the reason that is known", async t => {
+    const connection = await connected("null");
+    if (typeof connection === "string") return t.skip(connection);
+    const gpu = { ...connection, matrixConfigs: nvidia };
+    const sound = await openChecked(gpu, "f16", { matrixFault: null });
+    assert.match(sound.device.about, /matrix units f16→f32 16×16×16$/);
+    const faulty = await openChecked(gpu, "f16", { matrixFault: "wrong" });
+    assert.equal(faulty.matrixFault, "wrong");
+    assert.match(faulty.device.about, /products of f16 in tiles$/);
+    const plain = await openChecked(gpu, "f32", { matrixFault: "wrong" });
+    assert.equal(plain.matrixFault, null);
+    await faulty.device.destroy();
+  });
   test("every tile that a GPU without matrix units may try compiles, in f32 and f16", async t => {
     const connection = await connected("null");
     if (typeof connection === "string") return t.skip(connection);
