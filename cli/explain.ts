@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { type Row, readTable } from "../lib/parquet.ts";
+import { duplicateTables } from "../pipeline/report/gather.ts";
 import { command } from "./command.ts";
 import { verdictText } from "./inspect.ts";
 import { workdirOf } from "./load.ts";
@@ -55,7 +56,7 @@ export async function tellStories(workdir: string, idOrUrl: string): Promise<Sto
       url: decision["url"] as string | null,
       decision,
       measures,
-      duplicates: await findRow(files(join(workdir, "duplicates")), id),
+      duplicates: await findRow(duplicateTables(workdir), id),
     });
   }
   return stories;

@@ -36,6 +36,15 @@ export type Rejection = {
   readonly threshold: number | string;
 };
 
+/** Where a rule draws its line on a measure: values on that side of it are dropped. */
+export type Mark = {
+  readonly measure: string;
+  readonly at: number;
+  readonly drops: "below" | "above";
+  /** One of the stage's reasons, or several with commas between. */
+  readonly reason: string;
+};
+
 export type Stage<O extends Options = Options> = {
   readonly name: string;
   readonly kind: StageKind;
@@ -54,6 +63,8 @@ export type Stage<O extends Options = Options> = {
   reject?(measures: Measures, options: Values<O>): Rejection | null;
   /** Options on which what is measured, or the text that is kept, depends: those cannot be replayed. */
   readonly measuring?: readonly (keyof O & string)[];
+  /** The lines that the rules draw, for histograms; rules that are no line on one measure are left out. */
+  marks?(options: Values<O>): readonly Mark[];
 };
 
 /** Declares a filter by its two halves: first it measures, then it decides. */
@@ -66,6 +77,7 @@ export function filter<O extends Options, M extends Measures>(definition: {
   readonly measures: readonly (keyof M & string)[];
   readonly presets?: Readonly<Record<string, Partial<Values<O>>>>;
   readonly measuring?: readonly (keyof O & string)[];
+  marks?(options: Values<O>): readonly Mark[];
   measure(document: Document, options: Values<O>): M;
   reject(measures: M, options: Values<O>): Rejection | null;
 }): Stage<O> {

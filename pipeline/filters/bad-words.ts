@@ -96,6 +96,9 @@ export const badWords: Stage<typeof options> = {
   measures: ["bad_words"],
   measuring: ["lists", "defaultLanguage"],
   reject: (measures, values) => reject(measures["bad_words"]!, values.maxBadWords),
+  marks: ({ maxBadWords }) => [
+    { measure: "bad_words", at: maxBadWords, drops: "above", reason: "bad-words" },
+  ],
   async build(values, { load }) {
     const languages = Object.entries(values.lists);
     if (languages.length === 0)

@@ -147,6 +147,8 @@ export const c4Quality: Stage<typeof options> = {
     c4: { filterNoTerminalPunct: true },
   },
   reject: (measures, values) => reject(measures as C4Measures, values),
+  marks: ({ minSentences: at }) =>
+    at === null ? [] : [{ measure: "sentences", at, drops: "below", reason: "too-few-sentences" }],
   build: values => document => {
     const { text, measures } = measureC4(document.text, values);
     const rejection = reject(measures, values);

@@ -114,6 +114,9 @@ export const decontaminate: Stage<typeof options> = {
   measures: ["shared_runs"],
   measuring: ["against", "ngram"],
   reject: (measures, values) => reject(measures["shared_runs"]!, values.maxShared),
+  marks: ({ maxShared }) => [
+    { measure: "shared_runs", at: maxShared, drops: "above", reason: "evaluation-text" },
+  ],
   async build(values, { load }) {
     if (values.against.length === 0)
       throw new UserError(

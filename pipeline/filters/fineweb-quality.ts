@@ -92,6 +92,15 @@ export const finewebQuality = filter({
     "fineweb@0.10": { blankLines: "skip", lineEnds: "all-scripts", atThreshold: "keep" },
     "fineweb-2": finewebQuality2,
   },
+  marks: values =>
+    (
+      [
+        ["too-few-punctuated-lines", "punctuated_lines", "below", values.minPunctuatedLines],
+        ["too-many-short-lines", "short_lines", "above", values.maxShortLines],
+        ["duplicate-line-chars", "duplicate_line_chars", "above", values.maxDuplicateLineChars],
+        ["list", "newlines_per_word", "above", values.maxNewlinesPerWord],
+      ] as const
+    ).flatMap(([reason, measure, drops, at]) => (at === null ? [] : [{ reason, measure, drops, at }])),
   measure(document, values) {
     const number = settingsNumber(values, document);
     return {

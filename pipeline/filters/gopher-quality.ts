@@ -4,7 +4,16 @@
  * included; a word of symbols only does not count towards the length of the text, but it does count in the
  * shares, so much punctuation drops a text by the share of words with letters.
  */
-import { choice, fraction, integer, number, type Options, switchable, texts } from "../../lib/options.ts";
+import {
+  choice,
+  fraction,
+  integer,
+  number,
+  type Options,
+  switchable,
+  texts,
+  type Values,
+} from "../../lib/options.ts";
 import { filter, type Rejection } from "../stage.ts";
 import { codePoints, isLetter, isSymbol, isTerminal } from "../text/characters.ts";
 import { countOf, splitLines, stripEnd, stripStart } from "../text/lines.ts";
@@ -140,6 +149,23 @@ export function measureQuality(
 
 type Rule = readonly [(typeof reasons)[number], keyof Quality, "below" | "above", number | null];
 
+/** The rules in the order of the published code. */
+function rulesOf(values: Values<typeof options>): readonly Rule[] {
+  const stops = values.countStopWords === "distinct" ? "distinct_stop_words" : "stop_words";
+  return [
+    ["short-document", "words", "below", values.minWords],
+    ["long-document", "words", "above", values.maxWords],
+    ["short-words", "mean_word_length", "below", values.minMeanWordLength],
+    ["long-words", "mean_word_length", "above", values.maxMeanWordLength],
+    ["too-many-hashes", "hashes", "above", values.maxHashes],
+    ["too-many-ellipses", "ellipses", "above", values.maxEllipses],
+    ["too-many-bullets", "bullet_lines", "above", values.maxBulletLines],
+    ["too-many-ellipsis-lines", "ellipsis_lines", "above", values.maxEllipsisLines],
+    ["too-few-alphabetic-words", "alphabetic_words", "below", values.minAlphabeticWords],
+    ["too-few-stop-words", stops, "below", values.minStopWords],
+  ];
+}
+
 export const gopherQuality = filter({
   name: "gopher-quality",
   about: "drops texts that are too short, too long or do not look like prose",
@@ -156,27 +182,17 @@ export const gopherQuality = filter({
     "dclm-heuristics": {},
     "fineweb-2": quality2,
   },
+  marks: values =>
+    rulesOf(values).flatMap(([reason, measure, drops, at]) =>
+      at === null ? [] : [{ reason, measure, drops, at }],
+    ),
   measure(document, values) {
     const number = settingsNumber(values, document);
     const { stopWords, symbols } = settingsAt(values, number);
     return { ...measureQuality(document.text, stopWords, symbols), [languageMeasure]: number };
   },
   reject(quality, all): Rejection | null {
-    const values = settingsAt(all, quality[languageMeasure]);
-    const stops = values.countStopWords === "distinct" ? "distinct_stop_words" : "stop_words";
-    const rules: readonly Rule[] = [
-      ["short-document", "words", "below", values.minWords],
-      ["long-document", "words", "above", values.maxWords],
-      ["short-words", "mean_word_length", "below", values.minMeanWordLength],
-      ["long-words", "mean_word_length", "above", values.maxMeanWordLength],
-      ["too-many-hashes", "hashes", "above", values.maxHashes],
-      ["too-many-ellipses", "ellipses", "above", values.maxEllipses],
-      ["too-many-bullets", "bullet_lines", "above", values.maxBulletLines],
-      ["too-many-ellipsis-lines", "ellipsis_lines", "above", values.maxEllipsisLines],
-      ["too-few-alphabetic-words", "alphabetic_words", "below", values.minAlphabeticWords],
-      ["too-few-stop-words", stops, "below", values.minStopWords],
-    ];
-    for (const [reason, measure, side, threshold] of rules) {
+    for (const [reason, measure, side, threshold] of rulesOf(settingsAt(all, quality[languageMeasure]))) {
       if (threshold === null) continue;
       const value = quality[measure];
       if (side === "below" ? value < threshold : value > threshold) return { reason, value, threshold };

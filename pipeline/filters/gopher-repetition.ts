@@ -87,6 +87,11 @@ export const gopherRepetition = filter({
     "dclm-heuristics": { blankLines: "skip" },
     "fineweb-2": repetition2,
   },
+  marks: values =>
+    rules.flatMap(([reason, measure, option]) => {
+      const at = values[option];
+      return at === null ? [] : [{ reason, measure, at, drops: "above" as const }];
+    }),
   measure(document, values): Measures {
     const number = settingsNumber(values, document);
     const { blankLines } = settingsAt(values, number);

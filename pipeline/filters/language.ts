@@ -100,6 +100,10 @@ export const language: Stage<typeof options> = {
     );
   },
   reject: (measures, values) => reject(measures, values),
+  marks: ({ keep, minScore }) =>
+    keep !== null && !Array.isArray(keep)
+      ? [{ measure: "wanted_margin", at: 0, drops: "below", reason: "language, score" }]
+      : [{ measure: "wanted_score", at: minScore, drops: "below", reason: "language, score" }],
 };
 
 function judge(model: FastText, wanted: readonly number[], values: LanguageOptions): Judge {

@@ -111,6 +111,8 @@ export const lineCleaner: Stage<typeof options> = {
   measuring: ["maxUppercase", "maxNumeric", "minWords", "removeCounters", "phrases", "maxPhraseWords"],
   presets: { "dclm-heuristics": {} },
   reject: (measures, values) => reject(measures as Cleaned, values),
+  marks: ({ maxRemovedWords: at }) =>
+    at === null ? [] : [{ measure: "removed_words", at, drops: "above", reason: "too-much-removed" }],
   build: values => document => {
     const { text, measures } = clean(document.text, values);
     const rejection = reject(measures, values);

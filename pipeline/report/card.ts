@@ -25,7 +25,7 @@ export function datasetCard(data: ReportData): string {
   const header = {
     pretty_name: plan.recipe.name,
     license: "other",
-    language: data.languages.map(([code]) => code).slice(0, 20),
+    language: data.languages.filter(({ after }) => after > 0).map(({ name }) => name),
     size_categories: [sizeCategory(kept.documents)],
     task_categories: ["text-generation"],
     configs: [{ config_name: "default", data_files: [{ split: "train", path: "documents/*.parquet" }] }],
@@ -70,7 +70,7 @@ ${optOuts.join("\n")}
 
 ## Personal data
 
-${data.pii.length > 0 ? data.pii.map(([kind, n]) => `- ${kind}: ${grouped(n)} replaced`).join("\n") : "- No span was replaced."}
+${data.pii.kinds.length > 0 ? data.pii.kinds.map(([kind, n]) => `- ${kind}: ${grouped(n)} replaced`).join("\n") : "- No span was replaced."}
 
 ## Licence
 

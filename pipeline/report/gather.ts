@@ -1,7 +1,7 @@
 /**
- * What a report shows, read from a workdir: numbers of every stage, distributions of every measure with its
- * threshold, samples of what was dropped, domains and languages before and after, clusters, personal data found.
- * One pass over each table; memory does not grow with the corpus (distributions come from a seeded sample of
+ * What a report shows, read from a workdir: numbers of every stage, distributions of every measure with the lines
+ * that its rules draw, samples of what was dropped, domains and languages before and after, clusters, personal data
+ * found. One pass over each table; memory does not grow with the corpus (distributions come from a seeded sample of
  * 20,000 documents, domains from a capped count). Draws nothing.
  */
 import { createReadStream, existsSync, readdirSync, readFileSync } from "node:fs";
@@ -12,6 +12,10 @@ import { getDomain } from "tldts";
 import { readTable } from "../../lib/parquet.ts";
 import { randomOf } from "../../lib/random.ts";
 import type { Plan } from "../execute/plan.ts";
+import { languageMeasure } from "../filters/by-language.ts";
+import type { RecipeStage } from "../recipe.ts";
+import type { Mark } from "../stage.ts";
+import { documentStages } from "../stages.ts";
 import type { StageStats } from "../stats.ts";
 
 export type Distribution = {
@@ -20,8 +24,7 @@ export type Distribution = {
   readonly documents: number;
   /** Sampled values in ascending order. */
   readonly values: readonly number[];
-  /** Thresholds that dropped documents by this measure, each with its reason. */
-  readonly thresholds: readonly { readonly at: number; readonly reason: string }[];
+  readonly marks: readonly Mark[];
 };
 
 export type RejectedSample = {
@@ -33,6 +36,11 @@ export type RejectedSample = {
   readonly text: string;
 };
 export type Counted = readonly (readonly [name: string, n: number])[];
+export type BeforeAfter = readonly {
+  readonly name: string;
+  readonly before: number;
+  readonly after: number;
+}[];
 export type Step = {
   readonly step: number;
   readonly loss: number;
@@ -40,18 +48,28 @@ export type Step = {
   readonly lr?: number;
 };
 export type TextSample = { readonly step: number; readonly text: string };
+export type Cluster = {
+  readonly size: number;
+  /** Address of the document that stands for it, and of some others. */
+  readonly kept: string;
+  readonly others: readonly string[];
+};
 
 export type ReportData = {
   readonly plan: Plan;
   readonly stages: readonly StageStats[];
   readonly distributions: readonly Distribution[];
   readonly rejected: readonly RejectedSample[];
-  readonly domainsBefore: Counted;
-  readonly domainsAfter: Counted;
-  readonly languages: Counted;
-  readonly clusterSizes: Counted;
-  readonly pii: Counted;
-  readonly kept: { readonly documents: number; readonly characters: number };
+  readonly domains: BeforeAfter;
+  readonly languages: BeforeAfter;
+  readonly clusters: { readonly sizes: Counted; readonly largest: readonly Cluster[] };
+  readonly pii: { readonly kinds: Counted; readonly documents: number };
+  readonly kept: {
+    readonly documents: number;
+    readonly characters: number;
+    /** Characters of sampled documents, ascending. */
+    readonly lengths: readonly number[];
+  };
   readonly steps: readonly Step[];
   readonly samples: readonly TextSample[];
 };
@@ -59,6 +77,9 @@ export type ReportData = {
 const sampledValues = 20_000;
 const samplesPerReason = 4;
 const countedDomains = 100_000;
+const listed = 25;
+const shownClusters = 8;
+const membersShown = 4;
 
 const files = (dir: string): string[] =>
   existsSync(dir)
@@ -67,26 +88,41 @@ const files = (dir: string): string[] =>
         .map(name => join(dir, name))
     : [];
 
+/** Tables of clusters: a folder of files, or of folders where several stages removed duplicates. */
+export const duplicateTables = (workdir: string): string[] =>
+  files(join(workdir, "duplicates")).flatMap(path => (path.endsWith(".parquet") ? [path] : files(path)));
+
 export async function gatherReport(workdir: string): Promise<ReportData> {
   const plan = JSON.parse(readFileSync(join(workdir, "work", "plan.json"), "utf8")) as Plan;
   const { stages } = JSON.parse(readFileSync(join(workdir, "stats.json"), "utf8")) as {
     stages: StageStats[];
   };
-  const decisions = await gatherDecisions(workdir);
+  const { seed } = plan.recipe;
   const distributions: Distribution[] = [];
-  for (const { name } of plan.recipe.stages)
-    distributions.push(...(await gatherMeasures(workdir, name, plan.recipe.seed, decisions.thresholds)));
+  for (const stage of plan.recipe.stages) distributions.push(...(await gatherMeasures(workdir, stage, seed)));
   const rejected: RejectedSample[] = [];
-  for (const { name } of stages) rejected.push(...(await gatherRejected(workdir, name, plan.recipe.seed)));
-  const documents = await gatherDocuments(workdir);
+  for (const { name } of stages) rejected.push(...(await gatherRejected(workdir, name, seed)));
+  const clusters = await gatherClusters(workdir);
+  const decisions = await gatherDecisions(workdir, clusters.largest);
+  const documents = await gatherDocuments(workdir, seed);
+  const address = (id: string) => decisions.addresses.get(id) ?? id;
   return {
     plan,
     stages,
     distributions,
     rejected,
-    domainsBefore: decisions.domains,
-    ...documents,
-    clusterSizes: await gatherClusters(workdir),
+    domains: beforeAfter(decisions.domains, documents.domains),
+    languages: beforeAfter(languagesBefore(plan, stages, decisions.languages), documents.languages),
+    clusters: {
+      sizes: clusters.sizes,
+      largest: clusters.largest.map(({ size, kept, others }) => ({
+        size,
+        kept: address(kept),
+        others: others.map(address),
+      })),
+    },
+    pii: documents.pii,
+    kept: documents.kept,
     steps: readLines<Step>(join(workdir, "model", "metrics.jsonl")),
     samples: readLines<TextSample>(join(workdir, "model", "samples.jsonl")),
   };
@@ -100,142 +136,197 @@ function readLines<T>(path: string): T[] {
     .map(line => JSON.parse(line) as T);
 }
 
-function counter(limit: number): { add(name: string, n?: number): void; top(n: number): Counted } {
+type Counter = {
+  add(name: string, n?: number): void;
+  of(name: string): number;
+  top(n: number): Counted;
+};
+
+function counter(limit: number): Counter {
   const counts = new Map<string, number>();
   return {
     add(name, n = 1) {
       const before = counts.get(name);
       if (before !== undefined || counts.size < limit) counts.set(name, (before ?? 0) + n);
     },
+    of: name => counts.get(name) ?? 0,
     top: n => [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, n),
   };
 }
 
-type Thresholds = ReadonlyMap<
-  string,
-  readonly { readonly reason: string; readonly value: number; readonly at: number; readonly id: string }[]
->;
+/** The most frequent names before and after. */
+function beforeAfter(before: Counter, after: Counter): BeforeAfter {
+  const names = new Set([...before.top(listed), ...after.top(listed)].map(([name]) => name));
+  return [...names]
+    .map(name => ({ name, before: before.of(name), after: after.of(name) }))
+    .sort((x, y) => y.before - x.before || y.after - x.after)
+    .slice(0, listed);
+}
 
-/** Domains of everything read, and for each stage a few decided documents from which thresholds can be told. */
-async function gatherDecisions(workdir: string): Promise<{ domains: Counted; thresholds: Thresholds }> {
-  const domains = counter(countedDomains);
-  const thresholds = new Map<string, { reason: string; value: number; at: number; id: string }[]>();
+/** The n smallest of what was added, by a seeded number, of which the second half is thrown away now and then. */
+function sample<T>(n: number): { add(at: number, item: T): void; items(): T[] } {
+  let held: { at: number; item: T }[] = [];
+  const shorten = () => {
+    held = held.sort((a, b) => a.at - b.at).slice(0, n);
+  };
+  return {
+    add(at, item) {
+      held.push({ at, item });
+      if (held.length >= 2 * n) shorten();
+    },
+    items() {
+      shorten();
+      return held.map(({ item }) => item);
+    },
+  };
+}
+
+type Decisions = {
+  readonly domains: Counter;
+  /** Languages of what the language stage dropped. */
+  readonly languages: Counter;
+  readonly addresses: ReadonlyMap<string, string>;
+};
+
+async function gatherDecisions(workdir: string, clusters: readonly Cluster[]): Promise<Decisions> {
+  const [domains, languages] = [counter(countedDomains), counter(1000)];
+  const wanted = new Set(clusters.flatMap(({ kept, others }) => [kept, ...others]));
+  const addresses = new Map<string, string>();
   for (const phase of files(join(workdir, "decisions"))) {
     for (const file of files(phase)) {
-      for await (const { id, url, stage, reason, value, threshold } of readTable(file)) {
+      for await (const { id, url, stage, value } of readTable(file, ["id", "url", "stage", "value"])) {
         domains.add(getDomain(String(url ?? "")) ?? "(none)");
-        const [measured, at] = [Number(value ?? Number.NaN), Number(threshold ?? Number.NaN)];
-        if (!Number.isFinite(measured) || !Number.isFinite(at)) continue;
-        const list = thresholds.get(String(stage)) ?? [];
-        thresholds.set(String(stage), list);
-        if (list.filter(other => other.reason === reason).length < 3)
-          list.push({ reason: String(reason), value: measured, at, id: String(id) });
+        if (stage === "language") languages.add(String(value ?? "").split(" ")[0] || "(none)");
+        if (url !== null && wanted.has(String(id))) addresses.set(String(id), String(url));
       }
     }
   }
-  return { domains: domains.top(25), thresholds };
+  return { domains, languages, addresses };
+}
+
+/** What passed the language stage is in the one language that is kept, or in one of several. */
+function languagesBefore({ recipe }: Plan, stages: readonly StageStats[], dropped: Counter): Counter {
+  const passed = stages.find(({ name }) => name === "language");
+  const keep = recipe.stages.find(({ name }) => name === "language")?.options["keep"];
+  const codes = Array.isArray(keep) ? keep : Object.keys((keep as object | null) ?? {});
+  if (passed) dropped.add(codes.length === 1 ? String(codes[0]) : "(the kept ones)", passed.out);
+  return dropped;
 }
 
 async function gatherMeasures(
   workdir: string,
-  stage: string,
+  { name: stage, options }: RecipeStage,
   seed: number,
-  thresholds: Thresholds,
 ): Promise<Distribution[]> {
-  const decided = thresholds.get(stage) ?? [];
-  const values = new Map<string, { at: number; value: number }[]>();
-  const found = new Map<string, Map<string, number>>();
+  const marks = documentStages.get(stage)?.marks?.(options) ?? [];
+  const values = new Map<string, ReturnType<typeof sample<number>>>();
   let documents = 0;
   for (const file of files(join(workdir, "measures", stage))) {
-    for await (const { id, reason, ...measures } of readTable(file)) {
+    for await (const { id, reason: _, ...measures } of readTable(file)) {
       documents++;
       const at = randomOf(seed, `report ${id}`);
       for (const [name, value] of Object.entries(measures)) {
-        if (typeof value !== "number") continue;
-        const list = values.get(name) ?? [];
-        values.set(name, list);
-        list.push({ at, value });
-        if (list.length > 2 * sampledValues) list.sort((a, b) => a.at - b.at).length = sampledValues;
-      }
-      for (const decision of decided) {
-        if (decision.id !== id || decision.reason !== reason) continue;
-        const name = Object.entries(measures).find(
-          ([, value]) =>
-            typeof value === "number" &&
-            Math.abs(value - decision.value) <= 1e-9 * Math.max(1, Math.abs(value)),
-        )?.[0];
-        if (name) found.set(name, (found.get(name) ?? new Map()).set(decision.reason, decision.at));
+        if (typeof value !== "number" || name === languageMeasure) continue;
+        const held = values.get(name) ?? sample<number>(sampledValues);
+        values.set(name, held);
+        held.add(at, value);
       }
     }
   }
-  return [...values].map(([measure, list]) => ({
+  return [...values].map(([measure, held]) => ({
     stage,
     measure,
     documents,
-    values: list
-      .sort((a, b) => a.at - b.at)
-      .slice(0, sampledValues)
-      .map(({ value }) => value)
-      .sort((a, b) => a - b),
-    thresholds: [...(found.get(measure) ?? [])].map(([reason, at]) => ({ reason, at })),
+    values: held.items().sort((a, b) => a - b),
+    marks: marks.filter(mark => mark.measure === measure),
   }));
 }
 
 async function gatherRejected(workdir: string, stage: string, seed: number): Promise<RejectedSample[]> {
-  const byReason = new Map<string, { at: number; sample: RejectedSample }[]>();
+  const byReason = new Map<string, ReturnType<typeof sample<RejectedSample>>>();
   for (const file of files(join(workdir, "rejected", stage))) {
     for await (const line of createInterface({ input: createReadStream(file).pipe(createGunzip()) })) {
       const { id, url, text, reason, value, threshold } = JSON.parse(line) as Record<string, string | null>;
-      const list = byReason.get(String(reason)) ?? [];
-      byReason.set(String(reason), list);
-      const sample = {
+      const held = byReason.get(String(reason)) ?? sample<RejectedSample>(samplesPerReason);
+      byReason.set(String(reason), held);
+      held.add(randomOf(seed, `report ${id}`), {
         stage,
         reason: String(reason),
         url: url ?? String(id),
         value: String(value ?? ""),
         threshold: String(threshold ?? ""),
-        text: (text ?? "").slice(0, 600),
-      };
-      list.push({ at: randomOf(seed, `report ${id}`), sample });
-      list.sort((a, b) => a.at - b.at).length = Math.min(list.length, samplesPerReason);
+        text: excerpt(text ?? ""),
+      });
     }
   }
-  return [...byReason]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, list]) => list.map(({ sample }) => sample));
+  return [...byReason].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, held]) => held.items());
 }
 
-async function gatherDocuments(
-  workdir: string,
-): Promise<Pick<ReportData, "domainsAfter" | "languages" | "pii" | "kept">> {
+const excerptLength = 700;
+
+function excerpt(text: string): string {
+  return text.length <= excerptLength ? text : `${text.slice(0, excerptLength).trimEnd().toWellFormed()} …`;
+}
+
+type Kept = Pick<ReportData, "pii" | "kept"> & { readonly domains: Counter; readonly languages: Counter };
+
+async function gatherDocuments(workdir: string, seed: number): Promise<Kept> {
   const [domains, languages, pii] = [counter(countedDomains), counter(1000), counter(100)];
-  let [documents, characters] = [0, 0];
+  const lengths = sample<number>(sampledValues);
+  let [documents, characters, withPii] = [0, 0, 0];
   for (const file of files(join(workdir, "documents"))) {
-    for await (const { url, language, text, meta } of readTable(file, ["url", "language", "text", "meta"])) {
+    const rows = readTable(file, ["id", "url", "language", "text", "meta"]);
+    for await (const { id, url, language, text, meta } of rows) {
+      const { length } = String(text ?? "");
       documents++;
-      characters += String(text ?? "").length;
+      characters += length;
+      lengths.add(randomOf(seed, `report ${id}`), length);
       domains.add(getDomain(String(url ?? "")) ?? "(none)");
       if (language !== null) languages.add(String(language));
+      let found = false;
       for (const [name, value] of Object.entries(
         JSON.parse(String(meta ?? "{}")) as Record<string, unknown>,
       )) {
-        if (name.startsWith("pii_") && typeof value === "number" && value > 0) pii.add(name.slice(4), value);
+        if (!name.startsWith("pii_") || typeof value !== "number" || value === 0) continue;
+        pii.add(name.slice(4), value);
+        found = true;
       }
+      if (found) withPii++;
     }
   }
   return {
-    domainsAfter: domains.top(25),
-    languages: languages.top(25),
-    pii: pii.top(25),
-    kept: { documents, characters },
+    domains,
+    languages,
+    pii: { kinds: pii.top(listed), documents: withPii },
+    kept: { documents, characters, lengths: lengths.items().sort((a, b) => a - b) },
   };
 }
 
-async function gatherClusters(workdir: string): Promise<Counted> {
+/** How many clusters there are of each size, and the ids of the largest ones. */
+async function gatherClusters(workdir: string): Promise<ReportData["clusters"]> {
   const sizes = new Map<number, number>();
-  for (const file of files(join(workdir, "duplicates"))) {
-    for await (const { id, kept_id, cluster_size } of readTable(file))
-      if (id === kept_id) sizes.set(Number(cluster_size), (sizes.get(Number(cluster_size)) ?? 0) + 1);
+  let largest: { size: number; kept: string }[] = [];
+  for (const file of duplicateTables(workdir)) {
+    for await (const { id, kept_id, cluster_size } of readTable(file)) {
+      if (id !== kept_id) continue;
+      const size = Number(cluster_size);
+      sizes.set(size, (sizes.get(size) ?? 0) + 1);
+      largest.push({ size, kept: String(id) });
+      if (largest.length > 1000) largest = ordered(largest);
+    }
   }
-  return [...sizes].sort(([a], [b]) => a - b).map(([size, n]) => [String(size), n]);
+  const others = new Map(ordered(largest).map(({ kept }) => [kept, [] as string[]]));
+  for (const file of duplicateTables(workdir)) {
+    for await (const { id, kept_id } of readTable(file)) {
+      const list = others.get(String(kept_id));
+      if (list && id !== kept_id && list.length < membersShown) list.push(String(id));
+    }
+  }
+  return {
+    sizes: [...sizes].sort(([a], [b]) => a - b).map(([size, n]) => [String(size), n]),
+    largest: ordered(largest).map(({ size, kept }) => ({ size, kept, others: others.get(kept)! })),
+  };
 }
+
+const ordered = (list: readonly { size: number; kept: string }[]) =>
+  [...list].sort((a, b) => b.size - a.size || (a.kept < b.kept ? -1 : 1)).slice(0, shownClusters);

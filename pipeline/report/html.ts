@@ -1,105 +1,255 @@
 /**
- * `report.html`: one file, no scripts, no network, readable for years. Everything that comes from pages is escaped.
+ * The report as one HTML file: no script, no request, readable on paper and in the dark. All text that came from
+ * pages is escaped here or in charts.ts; the file's own policy forbids scripts besides.
  */
 import { droppedTotal, type StageStats } from "../stats.ts";
-import { barList, escapeHtml, funnelChart, grouped, histogram, lossChart, short } from "./charts.ts";
-import type { RejectedSample, ReportData } from "./gather.ts";
+import {
+  escapeHtml,
+  funnelChart,
+  grouped,
+  histogram,
+  lossChart,
+  percent,
+  reasonsOf,
+  short,
+} from "./charts.ts";
+import type { BeforeAfter, Cluster, Counted, Distribution, RejectedSample, ReportData } from "./gather.ts";
+import { style } from "./style.ts";
 
 export function reportHtml(data: ReportData): string {
-  const { plan, stages } = data;
+  const { plan, stages, clusters, pii } = data;
   const name = escapeHtml(plan.recipe.name);
-  const first = stages[0];
-  const sections = [
-    `<header><h1>${name}</h1><p>${grouped(first?.in ?? 0)} records of ${grouped(plan.inputs.length)} files became <b>${grouped(data.kept.documents)} documents</b>, ${short(data.kept.characters)} characters.</p></header>`,
-    section(
-      "Funnel",
-      "What reached each stage, and what it kept. Click a stage for its rules.",
-      funnelChart(stages),
-    ),
-    section("Cost", "CPU seconds are of the threads that did the work.", costTable(stages)),
-    ...stages.map(stage => stageSection(stage, data)),
-    section(
-      "Where documents come from",
-      "Registrable domains, before and after.",
-      `<div class="two"><div><h3>before</h3>${barList(data.domainsBefore, first?.in ?? 0)}</div><div><h3>after</h3>${barList(data.domainsAfter, data.kept.documents)}</div></div>`,
-    ),
-    data.languages.length > 0
-      ? section("Languages of what was kept", "", barList(data.languages, data.kept.documents))
-      : "",
-    data.clusterSizes.length > 0
-      ? section(
-          "Clusters of duplicates",
-          "How many clusters there are of each size.",
-          barList(data.clusterSizes, 0),
-        )
-      : "",
-    data.pii.length > 0
-      ? section("Personal data replaced", "Spans found in the documents kept.", barList(data.pii, 0))
-      : "",
-    data.steps.length > 1 ? section("Training", "", lossChart(data.steps) + sampleTimeline(data)) : "",
-    section(
-      "Recipe",
-      "Every value as it was used.",
-      `<details><summary>show</summary><pre>${escapeHtml(JSON.stringify(plan.recipe, null, 2))}</pre></details>`,
-    ),
+  const judged = stages.filter(stage => isShown(stage, data));
+  const sections: (Section | null)[] = [
+    {
+      id: "funnel",
+      title: "Funnel",
+      about:
+        "What reached each stage, what it kept and why it dropped the rest. A stage's name leads to its rules.",
+      body: funnelChart(stages),
+    },
+    { id: "cost", title: "Cost", about: costWords(stages), body: costTable(stages) },
+    ...judged.map(stage => stageSection(stage, data)),
+    {
+      id: "domains",
+      title: "Domains",
+      about: "Registrable domains with the most records, and what is left of each.",
+      body: beforeAfterTable(data.domains, "records", "kept"),
+    },
+    data.languages.length === 0
+      ? null
+      : {
+          id: "languages",
+          title: "Languages",
+          about: "As the language stage found them, and in the corpus.",
+          body: beforeAfterTable(data.languages, "found", "kept"),
+        },
+    clusters.sizes.length === 0 ? null : clusterSection(data),
+    pii.kinds.length === 0
+      ? null
+      : {
+          id: "pii",
+          title: "Personal data",
+          about: `Found in ${grouped(pii.documents)} of the ${grouped(data.kept.documents)} documents kept, and replaced by tags.`,
+          body: barList(pii.kinds, 0),
+        },
+    data.kept.lengths.length < 2 ? null : keptSection(data),
+    data.steps.length < 2
+      ? null
+      : { id: "training", title: "Training", about: "", body: lossChart(data.steps) + sampleTimeline(data) },
+    {
+      id: "recipe",
+      title: "Recipe",
+      about: "Every value as it was used.",
+      body: `<details><summary>show</summary><pre>${escapeHtml(JSON.stringify(plan.recipe, null, 2))}</pre></details>`,
+    },
   ];
+  const shown = sections.filter(section => section !== null);
+  const links = shown.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join("");
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${name} · curate report</title><style>${style}</style></head><body><main>${sections.join("\n")}
-<footer>Made by curate ${escapeHtml(plan.version)}. Replay any threshold with <code>curate stats --what-if stage.option=value</code>.</footer></main></body></html>
+<title>${name} · curate report</title><style>${style}</style></head><body><nav>${links}</nav><main>
+<header><h1>${name}</h1>${tiles(data)}</header>
+${shown.map(sectionHtml).join("\n")}
+<footer>Made by curate ${escapeHtml(plan.version)}. Replay any threshold with <code>curate stats --what-if stage.option=value</code>; compare two runs with <code>curate diff</code>.</footer></main></body></html>
 `;
 }
 
-function section(title: string, about: string, body: string, id = ""): string {
-  return `<section${id ? ` id="${id}"` : ""}><h2>${title}</h2>${about ? `<p class="about">${about}</p>` : ""}${body}</section>`;
+type Section = { readonly id: string; readonly title: string; readonly about: string; readonly body: string };
+
+function sectionHtml({ id, title, about, body }: Section): string {
+  return `<section id="${id}"><h2>${title}</h2>${about ? `<p class="about">${about}</p>` : ""}${body}</section>`;
+}
+
+function tiles({ plan, stages, kept }: ReportData): string {
+  const records = stages[0]?.in ?? 0;
+  const cpu = stages.reduce((sum, stage) => sum + stage.cpuSeconds, 0);
+  const tokens = stages.find(stage => stage.tokensOut !== undefined)?.tokensOut;
+  const failed = stages.reduce((sum, stage) => sum + stage.failed, 0);
+  const list: [string, string][] = [
+    [
+      grouped(records),
+      `records of ${grouped(plan.inputs.length)} file${plan.inputs.length === 1 ? "" : "s"}`,
+    ],
+    [grouped(kept.documents), `documents kept, ${percent(kept.documents / Math.max(1, records))}`],
+    [short(kept.characters), "characters"],
+    ...(tokens === undefined ? [] : [[short(tokens), "tokens"] as [string, string]]),
+    [`${short(cpu)} s`, `of CPU time, ${grouped(records / Math.max(1e-9, cpu))} records a second`],
+    [grouped(failed), "could not be read or judged"],
+  ];
+  return `<ul class="tiles">${list.map(([number, words]) => `<li><b>${number}</b><span>${words}</span></li>`).join("")}</ul>`;
+}
+
+/** Name, bar, number and share of what `total` is. */
+function barList(list: Counted, total: number, kind: "kept" | "lost" = "kept"): string {
+  const top = Math.max(1, ...list.map(([, n]) => n));
+  return `<table class="bars">${list
+    .map(
+      ([name, n]) =>
+        `<tr><td>${escapeHtml(name)}</td><td class="bar"><span class="${kind}" style="width:${((n / top) * 100).toFixed(1)}%"></span></td><td class="n">${grouped(n)}</td><td class="n">${total > 0 ? percent(n / total) : ""}</td></tr>`,
+    )
+    .join("")}</table>`;
+}
+
+function beforeAfterTable(list: BeforeAfter, before: string, after: string): string {
+  const top = Math.max(1, ...list.map(item => Math.max(item.before, item.after)));
+  const width = (n: number) => ((n / top) * 100).toFixed(1);
+  const rows = list.map(item => {
+    const lost = Math.max(0, item.before - item.after);
+    return `<tr><td>${escapeHtml(item.name)}</td><td class="bar"><span class="kept" style="width:${width(item.after)}%"></span><span class="lost" style="width:${width(lost)}%"></span></td><td class="n">${item.before === 0 ? "–" : grouped(item.before)}</td><td class="n">${grouped(item.after)}</td><td class="n">${item.before === 0 ? "" : percent(item.after / item.before)}</td></tr>`;
+  });
+  return `<table class="bars"><tr class="head"><th></th><th></th><th class="n">${before}</th><th class="n">${after}</th><th class="n">share</th></tr>${rows.join("")}</table>`;
+}
+
+function costWords(stages: readonly StageStats[]): string {
+  const cpu = stages.reduce((sum, stage) => sum + stage.cpuSeconds, 0);
+  const records = stages[0]?.in ?? 0;
+  if (records === 0 || cpu === 0) return "CPU seconds of the threads that did the work.";
+  const hours = (cpu / records / 3600) * 1e6;
+  return `CPU seconds of the threads that did the work; a million such records would take ${short(hours)} hours of one core.`;
 }
 
 function costTable(stages: readonly StageStats[]): string {
   const total = stages.reduce((sum, stage) => sum + stage.cpuSeconds, 0);
+  const top = Math.max(1e-9, ...stages.map(stage => stage.cpuSeconds));
   const rows = stages
     .filter(stage => stage.cpuSeconds > 0)
     .map(stage => {
-      const rate = stage.in > 0 ? grouped(stage.in / stage.cpuSeconds) : "";
-      const share = (stage.cpuSeconds / Math.max(1e-9, total)) * 100;
-      return `<tr><td>${escapeHtml(stage.name)}</td><td class="bar"><span style="width:${share.toFixed(1)}%"></span></td><td class="n">${stage.cpuSeconds.toFixed(2)} s</td><td class="n">${rate} docs/s</td></tr>`;
+      const rate = (n: number) => (n > 0 ? n / stage.cpuSeconds : 0);
+      const perSecond = stage.in > 0 ? grouped(rate(stage.in)) : "";
+      const speed = stage.bytesIn > 0 ? (rate(stage.bytesIn) / 1e6).toFixed(1) : "";
+      return `<tr><td>${escapeHtml(stage.name)}</td><td class="bar"><span class="kept" style="width:${((stage.cpuSeconds / top) * 100).toFixed(1)}%"></span></td><td class="n">${stage.cpuSeconds.toFixed(2)} s</td><td class="n">${percent(stage.cpuSeconds / Math.max(1e-9, total))}</td><td class="n">${perSecond}</td><td class="n">${speed}</td></tr>`;
     });
-  return `<table class="bars">${rows.join("")}</table>`;
+  return `<table class="bars"><tr class="head"><th></th><th></th><th class="n">CPU</th><th class="n">share</th><th class="n">documents/s</th><th class="n">MB/s</th></tr>${rows.join("")}</table>`;
 }
 
-function stageSection(stage: StageStats, data: ReportData): string {
+function isShown(stage: StageStats, { distributions }: ReportData): boolean {
+  const measured = distributions.some(({ stage: of }) => of === stage.name);
+  return measured || droppedTotal(stage) + stage.failed > 0 || Object.keys(stage.tagged ?? {}).length > 0;
+}
+
+function stageSection(stage: StageStats, data: ReportData): Section {
   const distributions = data.distributions.filter(({ stage: of }) => of === stage.name);
-  const rejected = data.rejected.filter(({ stage: of }) => of === stage.name);
   const lost = droppedTotal(stage);
-  if (lost + stage.failed === 0 && distributions.length === 0) return "";
-  const reasons = Object.entries(stage.dropped).sort(([, n], [, m]) => m - n);
-  if (stage.failed > 0) reasons.push(["failed", stage.failed]);
+  const reasons = reasonsOf(stage);
+  const tagged = Object.entries(stage.tagged ?? {}).map(([reason, n]) => [`tagged ${reason}`, n] as const);
   const parts = [
-    reasons.length > 0 ? barList(reasons, stage.in) : '<p class="none">Nothing was dropped here.</p>',
-    distributions.length > 0 ? `<div class="histograms">${distributions.map(histogram).join("")}</div>` : "",
-    ...groupByReason(rejected).map(([reason, list]) => rejectedBlock(reason, list)),
+    reasons.length + tagged.length > 0
+      ? barList([...reasons, ...tagged], stage.in, "lost")
+      : '<p class="about">Nothing was dropped here.</p>',
+    histograms(distributions, stage.dropped),
+    samplesOf(stage, data),
   ];
-  const about = `${grouped(lost)} of ${grouped(stage.in)} dropped${distributions.length > 0 ? `; measures of ${grouped(distributions[0]!.documents)} documents, heights as square roots` : ""}`;
-  return section(escapeHtml(stage.name), about, parts.join(""), `stage-${escapeHtml(stage.name)}`);
+  const measured = distributions[0]
+    ? ` Measures of ${grouped(distributions[0].documents)} documents; heights are square roots, so that few are seen too.`
+    : "";
+  return {
+    id: `stage-${escapeHtml(stage.name)}`,
+    title: escapeHtml(stage.name),
+    about: `${grouped(lost)} of ${grouped(stage.in)} dropped, ${percent(lost / Math.max(1, stage.in))}.${measured}`,
+    body: parts.join(""),
+  };
 }
 
-function groupByReason(list: readonly RejectedSample[]): [string, RejectedSample[]][] {
+function histograms(list: readonly Distribution[], dropped: Readonly<Record<string, number>>): string {
+  const varied = list.filter(({ values }) => values[0] !== values[values.length - 1]);
+  const same = list.filter(({ values }) => values.length > 0 && values[0] === values[values.length - 1]);
+  const words = same.map(
+    ({ measure, values }) => `${escapeHtml(measure.replaceAll("_", " "))} ${short(values[0]!)}`,
+  );
+  return `${varied.length > 0 ? `<div class="histograms">${varied.map(item => histogram(item, dropped)).join("")}</div>` : ""}${words.length > 0 ? `<p class="about">The same for every document: ${words.join(", ")}.</p>` : ""}`;
+}
+
+const openReasons = 2;
+
+/** What each rule removed: the most frequent rules' examples open, the others to be opened. */
+function samplesOf(stage: StageStats, { rejected }: ReportData): string {
   const groups = new Map<string, RejectedSample[]>();
-  for (const sample of list) groups.set(sample.reason, [...(groups.get(sample.reason) ?? []), sample]);
-  return [...groups];
+  for (const sample of rejected)
+    if (sample.stage === stage.name)
+      groups.set(sample.reason, [...(groups.get(sample.reason) ?? []), sample]);
+  const order = reasonsOf(stage).map(([reason]) => reason);
+  const place = (reason: string) => (order.includes(reason) ? order.indexOf(reason) : order.length);
+  return [...groups]
+    .sort(([a], [b]) => place(a) - place(b))
+    .map(([reason, list], i) => rejectedBlock(reason, list, i < openReasons))
+    .join("");
 }
 
-function rejectedBlock(reason: string, list: readonly RejectedSample[]): string {
+function rejectedBlock(reason: string, list: readonly RejectedSample[], open: boolean): string {
+  const number = (cell: string) =>
+    cell !== "" && Number.isFinite(Number(cell)) ? short(Number(cell)) : escapeHtml(cell);
   const items = list.map(({ url, value, threshold, text }) => {
-    const number = (cell: string) =>
-      cell !== "" && Number.isFinite(Number(cell)) ? short(Number(cell)) : escapeHtml(cell);
     const verdict =
       value === ""
         ? ""
         : `<span class="verdict">${number(value)}${threshold === "" ? "" : ` against ${number(threshold)}`}</span>`;
     return `<li><div class="url">${escapeHtml(url)} ${verdict}</div>${text ? `<blockquote>${escapeHtml(text)}</blockquote>` : ""}</li>`;
   });
-  return `<details><summary>${escapeHtml(reason)}: ${list.length} example${list.length === 1 ? "" : "s"}</summary><ul class="samples">${items.join("")}</ul></details>`;
+  return `<details${open ? " open" : ""}><summary>${escapeHtml(reason)} <span class="soft">${list.length} example${list.length === 1 ? "" : "s"}</span></summary><ul class="samples">${items.join("")}</ul></details>`;
+}
+
+function clusterSection({ clusters }: ReportData): Section {
+  const documents = clusters.sizes.reduce((sum, [size, n]) => sum + Number(size) * n, 0);
+  const all = clusters.sizes.reduce((sum, [, n]) => sum + n, 0);
+  const bounds = [2, 3, 4, 5, 10, 20, 50, 100, 1000, 10_000, Number.POSITIVE_INFINITY];
+  const sizes = bounds.slice(0, -1).flatMap((from, i) => {
+    const to = bounds[i + 1]! - 1;
+    const n = clusters.sizes
+      .filter(([size]) => Number(size) >= from && Number(size) <= to)
+      .reduce((sum, [, count]) => sum + count, 0);
+    const name = to === from ? `${from}` : Number.isFinite(to) ? `${from}–${to}` : `${from} and more`;
+    return n === 0 ? [] : [[`${name} documents`, n] as const];
+  });
+  return {
+    id: "clusters",
+    title: "Clusters of duplicates",
+    about: `${grouped(documents)} documents in ${grouped(all)} clusters, of each of which one is kept.`,
+    body: `${barList(sizes, all)}<h3>Largest</h3><ol class="clusters">${clusters.largest.map(clusterItem).join("")}</ol>`,
+  };
+}
+
+function clusterItem({ size, kept, others }: Cluster): string {
+  const more = size - 1 - others.length;
+  return `<li><b>${grouped(size)}</b><div><div class="url">${escapeHtml(kept)} <span class="verdict kept-word">kept</span></div>${others.map(url => `<div class="url soft">${escapeHtml(url)}</div>`).join("")}${more > 0 ? `<div class="url soft">and ${grouped(more)} more</div>` : ""}</div></li>`;
+}
+
+function keptSection({ kept }: ReportData): Section {
+  const lengths: Distribution = {
+    stage: "documents",
+    measure: "characters",
+    documents: kept.documents,
+    values: kept.lengths,
+    marks: [],
+  };
+  const at = (share: number) => grouped(kept.lengths[Math.floor(share * (kept.lengths.length - 1))]!);
+  return {
+    id: "kept",
+    title: "What was kept",
+    about: `Half of the documents have between ${at(0.25)} and ${at(0.75)} characters; the median is ${at(0.5)}.`,
+    body: `<div class="histograms">${histogram(lengths, {})}</div>`,
+  };
 }
 
 function sampleTimeline({ samples }: ReportData): string {
@@ -108,21 +258,3 @@ function sampleTimeline({ samples }: ReportData): string {
   const shown = samples.filter((_, i) => i % step === 0 || i === samples.length - 1);
   return `<h3>How it learned to write</h3><ol class="timeline">${shown.map(({ step, text }) => `<li><b>step ${grouped(step)}</b> ${escapeHtml(text)}</li>`).join("")}</ol>`;
 }
-
-const style = `
-:root{--ink:#1c2330;--soft:#5b6575;--line:#d9dee6;--paper:#fff;--panel:#f6f8fa;--kept:#2f6fb0;--lost:#e0a458;--threshold:#b3261e;--val:#b3261e}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--line:#323a47;--paper:#14181f;--panel:#1b212a;--kept:#5b9bd9;--lost:#9c6b28;--threshold:#ff7a70;--val:#ff7a70}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.55 system-ui,sans-serif}
-main{max-width:960px;margin:0 auto;padding:24px 20px 60px}h1{font-size:30px;margin:0 0 4px}h2{font-size:20px;margin:0 0 4px}h3{font-size:15px;margin:16px 0 4px;color:var(--soft)}
-header p{font-size:17px;margin:0 0 12px}section{border-top:1px solid var(--line);padding:18px 0 8px;break-inside:avoid-page}.about,.none,.legend,footer{color:var(--soft);margin:0 0 10px}
-svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}svg .number,svg .tick{fill:var(--soft)}svg .tick{font-size:10px}svg a{text-decoration:none}
-.kept{fill:var(--kept)}.lost{fill:var(--lost)}.threshold{stroke:var(--threshold);stroke-width:1.6}.threshold-words{color:var(--threshold)}.grid{stroke:var(--line)}
-.train{fill:none;stroke:var(--kept);stroke-width:1.3}.val{fill:none;stroke:var(--val);stroke-width:1.6}.val-dot{fill:var(--val)}
-.key{display:inline-block;width:18px;height:3px;vertical-align:middle;background:var(--kept);margin:0 4px 0 12px}.val-key{background:var(--val)}
-table.bars{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}.bars td{padding:2px 8px 2px 0;vertical-align:middle;overflow-wrap:anywhere}.bars td.bar{width:40%}.bars .bar span{display:block;height:12px;background:var(--kept);border-radius:2px;min-width:1px}.bars .n{text-align:right;white-space:nowrap;color:var(--soft)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:24px}.histograms{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:14px;margin:14px 0}
-.histogram{margin:0;background:var(--panel);border-radius:6px;padding:8px 10px}.histogram figcaption{font-size:12.5px;margin-bottom:4px}
-details{margin:6px 0}summary{cursor:pointer}.samples{list-style:none;padding:0;margin:6px 0}.samples li{margin:0 0 12px}.url{font-size:13px;overflow-wrap:anywhere}.verdict{color:var(--threshold)}
-blockquote{margin:4px 0;padding:8px 12px;background:var(--panel);border-left:3px solid var(--lost);white-space:pre-wrap;overflow-wrap:anywhere;font-size:13.5px;max-height:180px;overflow:auto}
-pre{background:var(--panel);padding:12px;overflow:auto;font-size:12.5px}.timeline{padding-left:0;list-style:none}.timeline li{margin:6px 0;padding:6px 10px;background:var(--panel);border-radius:6px;white-space:pre-wrap}.timeline b{color:var(--soft);margin-right:8px;font-weight:600}
-@media print{details{break-inside:avoid}body{font-size:12px}}`;
