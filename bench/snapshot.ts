@@ -2,7 +2,7 @@
  * The bookkeeping of a whole crawl snapshot, without the crawl: a plan of 90,000 inputs, a report for each in every
  * phase that has a job an input, the sums of their statistics, and a second run that finds all of it done. Says what
  * each costs in CPU seconds, memory and disk. Files that jobs would write stand for themselves by one empty file.
- * Run: node dist/bench/snapshot.js [--inputs N] [--dir FOLDER]   (a folder in memory measures the engine, not the disk)
+ * Run: node dist/bench/snapshot.js [--inputs N] [--cores N] [--dir FOLDER]   (a folder in memory measures the engine, not the disk)
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -11,6 +11,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { catalogue } from "../cli/catalogue.ts";
+import { estimateText } from "../cli/check.ts";
+import { estimate } from "../cli/estimate.ts";
 import { allPhases } from "../cli/phases.ts";
 import { execute, planPath, writePlan } from "../pipeline/execute/execute.ts";
 import type { Executor } from "../pipeline/execute/executor.ts";
@@ -25,6 +27,7 @@ import { emptyStats } from "../pipeline/stats.ts";
 const { values } = parseArgs({
   options: {
     inputs: { type: "string", default: "90000" },
+    cores: { type: "string", default: "1024" },
     dir: { type: "string", default: existsSync("/dev/shm") ? "/dev/shm" : tmpdir() },
   },
 });
@@ -41,10 +44,13 @@ function planOf(inputs: number, workdir: string): Plan {
   const recipe = parseRecipe({ text, path: "snapshot.yaml" }, catalogue, sourceOptions);
   const named = Array.from({ length: inputs }, (_, i) => {
     const name = `crawl-data/CC-MAIN-2024-46/segments/${1730477027710 + Math.floor(i / 900)}.33/warc/CC-MAIN-20241101184224-20241101214224-${String(i).padStart(5, "0")}.warc.gz`;
-    return { name, bytes: 1e9, fingerprint: createHash("sha256").update(name).digest("hex") };
+    return { name, bytes: fileBytes, fingerprint: createHash("sha256").update(name).digest("hex") };
   });
   return { version: "0", recipe, base: "/", workdir, inputs: named, files: [] };
 }
+
+/** 90,000 files with 2.6 thousand million pages. */
+const fileBytes = (2.6e9 * 27_700) / 90_000;
 
 const empty = createHash("sha256").digest("hex");
 
@@ -148,6 +154,10 @@ try {
   for (const { what, cpu, note } of costs) console.log(`| ${what} | ${cpu.toFixed(2)} | ${note} |`);
   console.log(
     `reports on disk: ${(Number(disk) / 1e6).toFixed(0)} MB; peak memory ${(process.resourceUsage().maxRSS / 1000).toFixed(0)} MB`,
+  );
+  const expected = estimate(plan.recipe, count, count * fileBytes);
+  console.log(
+    `\nWhat curate check says of it:\n\n${estimateText(expected, Number(values.cores), plan.recipe.memory)}`,
   );
 } finally {
   rmSync(workdir, { recursive: true, force: true });
