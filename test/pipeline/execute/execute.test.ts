@@ -1,11 +1,11 @@
 /** The engine on phases made for the purpose: order, resume, damage, changed settings, failures, the lock. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { writeAtomic } from "../../../lib/atomic.ts";
-import { UserError } from "../../../lib/errors.ts";
+import { DamagedFile, UserError } from "../../../lib/errors.ts";
 import { execute, type RunEvents, readRunState } from "../../../pipeline/execute/execute.ts";
 import type { Executor } from "../../../pipeline/execute/executor.ts";
 import { acquireLock } from "../../../pipeline/execute/lock.ts";
@@ -162,6 +162,118 @@ test("a changed setting redoes its phase and every later one, and says so", asyn
   assert.deepEqual(log.said, ["changed since the last run: b: 1 → 2. Redoing b, c; keeping a"]);
 });
 
+/** A phase with a job an input. */
+function perInput(name: string, log: Log, plan: Plan, reads: "input" | "part"): Phase {
+  const plain = phase(name, log);
+  return { ...plain, reads, jobs: () => plan.inputs.length };
+}
+
+function withInputs(dir: string, ...names: readonly string[]): Plan {
+  const inputs = names.map(name => ({ name, bytes: 1, fingerprint: `content of ${name}` }));
+  return { ...planIn(dir), inputs };
+}
+
+test("more inputs leave the jobs of the others alone; what depends on all of them is redone", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = (plan: Plan) => [
+    perInput("a", log, plan, "input"),
+    perInput("b", log, plan, "part"),
+    phase("c", log),
+  ];
+  const [two, three] = [withInputs(dir, "x", "y"), withInputs(dir, "x", "y", "z")];
+  await go(dir, log, phases(two), undefined, two);
+  log.ran.length = log.said.length = 0;
+  await go(dir, log, phases(three), undefined, three);
+  assert.deepEqual(log.ran, ["a 2", "b 2", "c 0", "c 1", "c 2"]);
+  assert.deepEqual(log.said, [
+    "changed since the last run: the list of inputs or their content. Redoing c; keeping a, b",
+    "a: 2 of 3 inputs are done already",
+    "b: 2 of 3 inputs are done already",
+  ]);
+  log.ran.length = 0;
+  const other = withInputs(dir, "x", "new");
+  writeFileSync(join(dir, "out-a", "left-over"), "of a job that was cut off");
+  await go(dir, log, phases(other), undefined, other);
+  assert.deepEqual(log.ran, ["a 1", "b 1", "c 0", "c 1", "c 2"]);
+  assert.deepEqual(readdirSync(join(dir, "out-a")), [partName(0), partName(1)]);
+});
+
+test("settings that no later phase depends on redo only their own phase", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = (kept: number) => [{ ...phase("a", log), local: { kept } }, phase("b", log)];
+  await go(dir, log, phases(1));
+  log.ran.length = 0;
+  await go(dir, log, phases(2));
+  assert.deepEqual(log.ran, ["a 0", "a 1", "a 2"]);
+  assert.deepEqual(log.said, ["changed since the last run: kept: 1 → 2. Redoing a; keeping b"]);
+});
+
+test("what a phase left goes when the recipe no longer has it, but never a model", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const model: Phase = { ...phase("model", log), place: "main" };
+  await go(dir, log, [phase("a", log), phase("b", log), model]);
+  await go(dir, log, [phase("a", log)]);
+  assert.equal(existsSync(join(dir, "out-b")), false);
+  assert.equal(existsSync(join(dir, "work", "b")), false);
+  assert.equal(existsSync(join(dir, "out-model", partName(0))), true);
+  assert.match(log.said.join("\n"), /b is no longer part of the recipe/);
+});
+
+/** A phase whose only job reads a file of phase a and finds it damaged unless it is whole. */
+function reader(log: Log, error: (path: string) => Error): Phase {
+  const plain = phase("b", log);
+  return {
+    ...plain,
+    jobs: () => 1,
+    async run(job, context) {
+      const path = join(context.workdir, "out-a", partName(1));
+      if (readFileSync(path, "utf8") !== "a 1 1") throw error(path);
+      return plain.run(job, context);
+    },
+  };
+}
+
+for (const [what, error] of [
+  ["found damaged by the job that reads it", (path: string) => new DamagedFile(path, "no sense in it")],
+  ["that makes a job fail without saying why", () => new Error("cannot make sense of it")],
+] as const) {
+  test(`a file ${what} costs the job that wrote it`, async () => {
+    const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+    const phases = [phase("a", log), reader(log, error)];
+    await go(dir, log, phases, "a");
+    const state = readRunState(dir)!;
+    writeFileSync(join(dir, "run.json"), JSON.stringify({ ...state, state: "done" }));
+    writeFileSync(join(dir, "out-a", partName(1)), "a ! 1");
+    log.ran.length = 0;
+    await go(dir, log, phases);
+    assert.deepEqual(log.ran, ["a 1", "b 0"]);
+    assert.match(log.said.join("\n"), /out-a\/part-00001 is damaged or missing: redoing job 1 of a/);
+    assert.equal(readRunState(dir)?.state, "done");
+  });
+}
+
+test("a file that is damaged again and again ends the run with its name", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const never: Phase = {
+    ...phase("b", log),
+    run: async (_, context) => {
+      throw new DamagedFile(join(context.workdir, "out-a", partName(1)), "it stays so");
+    },
+  };
+  await assert.rejects(go(dir, log, [phase("a", log), never]), /part-00001 is damaged: it stays so/);
+  assert.equal(log.ran.filter(line => line === "a 1").length, 4);
+});
+
+test("a run.json that cannot be read does not stop the check of what is there", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  await go(dir, log, [phase("a", log)]);
+  writeFileSync(join(dir, "run.json"), '{"state": "do');
+  writeFileSync(join(dir, "out-a", partName(2)), "a x 1");
+  log.ran.length = 0;
+  await go(dir, log, [phase("a", log)]);
+  assert.deepEqual(log.ran, ["a 2"]);
+});
+
 test("--until stops after a phase and the next run goes on", async () => {
   const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
   const phases = [phase("a", log), phase("b", log)];
@@ -208,6 +320,19 @@ test("a workdir has one run at a time, and the second is told who holds it", () 
   acquireLock(dir).release();
 });
 
+test("a lock of another machine is respected, and the message says how to be rid of it", () => {
+  const dir = workdir();
+  const owner = { pid: 1, host: "elsewhere", processStart: "1", since: "2024-01-01T00:00:00Z" };
+  writeFileSync(join(dir, "lock"), JSON.stringify(owner));
+  assert.throws(
+    () => acquireLock(dir),
+    (error: unknown) =>
+      error instanceof UserError &&
+      error.message.includes("process 1 on elsewhere") &&
+      error.hint!.includes(`delete ${join(dir, "lock")}`),
+  );
+});
+
 test("a lock whose owner is gone is taken over", () => {
   const dir = workdir();
   const lock = acquireLock(dir);
@@ -216,5 +341,10 @@ test("a lock whose owner is gone is taken over", () => {
   acquireLock(dir);
   writeFileSync(join(dir, "lock"), JSON.stringify({ ...owner, processStart: "1" }));
   acquireLock(dir).release();
+  for (const half of ["", '{"pid": 12']) {
+    writeFileSync(join(dir, "lock"), half);
+    acquireLock(dir).release();
+  }
+  assert.deepEqual(readdirSync(dir), []);
   lock.release();
 });
