@@ -11,6 +11,7 @@ import { urlDedup } from "./dedup/url-dedup.ts";
 import { extract } from "./extractors/extract.ts";
 import { badWords } from "./filters/bad-words.ts";
 import { c4Quality } from "./filters/c4-quality.ts";
+import { custom } from "./filters/custom.ts";
 import { decontaminate } from "./filters/decontaminate.ts";
 import { finewebQuality } from "./filters/fineweb-quality.ts";
 import { gopherQuality } from "./filters/gopher-quality.ts";
@@ -18,6 +19,7 @@ import { gopherRepetition } from "./filters/gopher-repetition.ts";
 import { language } from "./filters/language.ts";
 import { lineCleaner } from "./filters/line-cleaner.ts";
 import { optOut } from "./filters/opt-out.ts";
+import { qualityClassifier } from "./filters/quality-classifier.ts";
 import { urlFilter } from "./filters/url-filter.ts";
 import { pii } from "./formatters/pii.ts";
 import type { Stage } from "./stage.ts";
@@ -39,6 +41,8 @@ export const documentStages: ReadonlyMap<string, AnyStage> = byName<AnyStage>([
   badWords,
   lineCleaner,
   decontaminate,
+  qualityClassifier,
+  custom,
   pii,
 ]);
 

@@ -146,7 +146,7 @@ test("a million words, one endless word and a million lines pass every quality f
 });
 
 /** Filters of pages and languages have tests of their own beside their data. */
-const elsewhere = ["url-filter", "opt-out", "language"];
+const elsewhere = ["url-filter", "opt-out", "language", "custom", "quality-classifier"];
 
 test("every filter has hand-made texts", () => {
   const missing = [...documentStages.values()]
