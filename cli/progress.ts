@@ -2,7 +2,7 @@
  * The progress line: what runs, how far it is, how fast, how long it will still take. One line that moves on a
  * terminal; a plain line now and then elsewhere. Always on stderr. Knows nothing of what is being done.
  */
-import { bytes, duration, number } from "./terminal.ts";
+import { bytes, duration, harmless, number } from "./terminal.ts";
 
 export type Meter = {
   /** Adds to what was done; `note` replaces the last words of the line. */
@@ -43,7 +43,7 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
     say(line) {
       if (quiet) return;
       clear();
-      stream.write(`${line}\n`);
+      stream.write(`${harmless(line)}\n`);
     },
     start(title, totals, already = {}) {
       const started = Date.now();

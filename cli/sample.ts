@@ -6,7 +6,7 @@ import type { Decoder } from "../tokenizer/decoder.ts";
 import type { DeviceKind } from "../trainer/devices.ts";
 import type { SampleOptions } from "../trainer/sample.ts";
 import { command } from "./command.ts";
-import { json, out, say, styled } from "./terminal.ts";
+import { harmless, json, out, say, styled } from "./terminal.ts";
 
 type Place = {
   readonly model?: string | undefined;
@@ -169,7 +169,7 @@ export const sample = command({
           held.ids.push(token.token);
           if (flags.probs) held.tokens.push(described(talker.vocabulary.decoder, token));
         }
-        if (streaming) process.stdout.write(text);
+        if (streaming) process.stdout.write(process.stdout.isTTY ? harmless(text) : text);
       }
       if (streaming) process.stdout.write("\n");
       else for (const [i, held] of samples.entries()) show(i, prompt, held, flags);

@@ -4,12 +4,24 @@
  */
 
 export function out(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  const safe = process.stdout.isTTY ? harmless(text) : text;
+  process.stdout.write(safe.endsWith("\n") ? safe : `${safe}\n`);
 }
 
 export function say(text: string): void {
-  process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+  const safe = harmless(text);
+  process.stderr.write(safe.endsWith("\n") ? safe : `${safe}\n`);
 }
+
+/** What a terminal may be sent: our own colours, line ends and tabs; every other control character becomes visible. */
+export function harmless(text: string): string {
+  return text.replace(
+    /\u001b(?!\[[0-9;]{0,8}m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    visible,
+  );
+}
+
+const visible = (char: string): string => `\\u{${char.codePointAt(0)!.toString(16)}}`;
 
 export const colourful = (stream: { readonly isTTY?: boolean }): boolean =>
   stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
@@ -32,9 +44,7 @@ export function styled(text: string, style: Style, on = colourful(process.stdout
 
 /** Text of a page, safe to print: control characters and bidirectional overrides become visible escapes. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/g, char => {
-    return `\\u{${char.codePointAt(0)!.toString(16)}}`;
-  });
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/g, visible);
 }
 
 /** A JSON value on stdout, one line. */

@@ -87,6 +87,16 @@ export type RecipeText = {
 };
 
 export function parseRecipe(from: RecipeText, catalogue: Catalogue, sourceOptions: Options): Recipe {
+  try {
+    return readRecipe(from, catalogue, sourceOptions);
+  } catch (error) {
+    // The YAML library's word for an alias without an anchor, and for aliases that unfold without end.
+    if (!(error instanceof ReferenceError)) throw error;
+    throw new UserError(`${from.path}: not valid YAML: ${error.message}`);
+  }
+}
+
+function readRecipe(from: RecipeText, catalogue: Catalogue, sourceOptions: Options): Recipe {
   const lines = new LineCounter();
   const document = parseDocument(from.text, { version: "1.2", lineCounter: lines, prettyErrors: false });
   const line = (node: Node | null | undefined) => (node?.range ? lines.linePos(node.range[0]).line : 1);

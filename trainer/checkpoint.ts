@@ -174,8 +174,13 @@ function readState(dir: string): TrainingState | string {
   } catch {
     return "state.json is missing or damaged";
   }
-  if (state.format !== "curate-training-1" || !Array.isArray(state.files)) {
-    return `state.json has the format ${shown(state.format)}`;
+  if (state?.format !== "curate-training-1" || !Array.isArray(state.files)) {
+    return `state.json has the format ${shown(state?.format)}`;
+  }
+  for (const file of state.files as readonly (Partial<TrainingState["files"][number]> | null)[]) {
+    if (typeof file?.name !== "string" || basename(file.name) !== file.name) {
+      return `state.json names the file ${shown(file?.name)}`;
+    }
   }
   for (const { name, bytes, sha256 } of state.files) {
     const path = join(dir, name);

@@ -97,7 +97,10 @@ export function openSafetensors(path: string): SafetensorsFile {
     throw new UserError(`expected a safetensors file at ${path}, found none that can be read`);
   }
   try {
-    const { size } = fstatSync(fd);
+    const stat = fstatSync(fd);
+    if (!stat.isFile())
+      throw new UserError(`expected a safetensors file at ${path}, found none that can be read`);
+    const { size } = stat;
     const prefix = readExactly(fd, 0, Math.min(8, size), shorter(path));
     if (prefix.length < 8) throw broken(path, `it has only ${size} bytes`);
     const length = Number(prefix.readBigUInt64LE(0));

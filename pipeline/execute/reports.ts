@@ -76,6 +76,7 @@ export function readReport(workdir: string, phase: string, job: number, thorough
   } catch {
     return existsSync(path) ? { state: "damaged", path } : { state: "missing" };
   }
+  if (!isReport(report)) return { state: "damaged", path };
   for (const file of report.outputs) {
     const full = join(workdir, file.path);
     const stat = statSync(full, { throwIfNoEntry: false });
@@ -90,6 +91,13 @@ export function checkOutputs(workdir: string, phase: string, job: number): void 
   const found = readReport(workdir, phase, job, true);
   if (found.state === "damaged")
     throw new DamagedFile(found.path, "it does not match its checksum or is missing");
+}
+
+function isReport(report: Partial<JobReport> | null): report is JobReport {
+  const { stats, outputs, warnings } = report ?? {};
+  const named = Array.isArray(outputs) && outputs.every(file => typeof file?.path === "string");
+  const counted = Array.isArray(stats) && stats.every(stage => typeof stage?.name === "string");
+  return named && counted && (warnings === undefined || Array.isArray(warnings));
 }
 
 /** Numbers of the jobs that have a report, ascending. */

@@ -74,6 +74,7 @@ function patternOf(part: unknown, refuse: (what: string) => UserError): PatternN
   let pattern: PatternName | null = null;
   let byteLevel = false;
   for (const step of steps as Json[]) {
+    if (!isObject(step)) throw refuse(`the pre_tokenizer ${shown(step)}`);
     if (byteLevel) throw refuse(`the pre_tokenizer ${typeOf(step)} after ByteLevel`);
     if (step["type"] === "Split" && !pattern) {
       const regex = (step["pattern"] as Json | undefined)?.["Regex"];
@@ -96,7 +97,7 @@ function patternOf(part: unknown, refuse: (what: string) => UserError): PatternN
 function readAddedTokens(added: unknown, path: string): Map<string, number> {
   const specials = new Map<string, number>();
   for (const token of Array.isArray(added) ? (added as Json[]) : []) {
-    const { content, id } = token;
+    const { content, id } = isObject(token) ? token : {};
     if (
       typeof content !== "string" ||
       content === "" ||

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type OutputFile, sha256File, writeAtomic } from "../../lib/atomic.ts";
-import { UserError } from "../../lib/errors.ts";
+import { shown, UserError } from "../../lib/errors.ts";
 import { type ShardHeader, type Split, shardVersion } from "./format.ts";
 import type { ShardFile } from "./write.ts";
 
@@ -72,6 +72,9 @@ export function readManifest(dir: string): Manifest | null {
   }
   if (manifest?.version !== shardVersion || !Array.isArray(manifest.files))
     throw new UserError(`${path}: expected a shard manifest of version ${shardVersion}`, again);
+  for (const file of manifest.files as readonly (Partial<ManifestFile> | null)[])
+    if (typeof file?.path !== "string" || basename(file.path) !== file.path)
+      throw new UserError(`${path}: expected the name of a file beside it, got ${shown(file?.path)}`, again);
   for (const file of manifest.files) {
     const shard = join(dir, file.path);
     if (!existsSync(shard)) throw new UserError(`${path} names ${file.path}, which does not exist`, again);

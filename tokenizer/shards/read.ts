@@ -43,6 +43,7 @@ type Place = {
   /** Positions in the file: list offsets, values, id offsets, id bytes. */
   readonly at: readonly [number, number, number, number];
   readonly idBytes: number;
+  readonly vocabularySize: number;
 };
 
 /**
@@ -149,7 +150,7 @@ function openShard(path: string): { header: ShardHeader; places: Place[] } {
       const message = decoded(
         () => Message.decode(readAt(fd, block.offset + 8, block.metaDataLength - 8)).header() as RecordBatch,
       );
-      const place = message && placeOf(path, message, block.offset + block.metaDataLength, header);
+      const place = message && placeOf(path, message, block.offset + block.metaDataLength, header, size);
       if (!place) throw damaged("a record batch is compressed, or not of the columns input_ids and id");
       places.push(place);
     }
@@ -168,16 +169,29 @@ function decoded<T>(read: () => T): T | null {
   }
 }
 
-function placeOf(path: string, batch: RecordBatch, body: number, header: ShardHeader): Place | null {
+function placeOf(
+  path: string,
+  batch: RecordBatch,
+  body: number,
+  { vocabularySize }: ShardHeader,
+  size: number,
+): Place | null {
   const { nodes, buffers, compression } = batch;
   if (compression || nodes.length !== 3 || buffers.length !== 7) return null;
   const documents = nodes[0]!.length;
   const tokens = nodes[1]!.length;
   const [, listOffsets, , values, , idOffsets, idBytes] = buffers;
-  const tokenBytes = tokens * tokenArrayType(header.vocabularySize).BYTES_PER_ELEMENT;
+  const tokenBytes = tokens * tokenArrayType(vocabularySize).BYTES_PER_ELEMENT;
+  // Lengths come from the file: what they claim has to be in it before room is made for it.
+  const inside = buffers.every(
+    ({ offset, length }) => offset >= 0 && length >= 0 && body + offset + length <= size,
+  );
+  if (!inside || !(documents >= 0 && tokens >= 0)) return null;
+  if (documents > 0 && Math.min(listOffsets!.length, idOffsets!.length) < 4 * (documents + 1)) return null;
   if (values!.length < tokenBytes || nodes[2]!.length !== documents) return null;
   const at = [listOffsets!, values!, idOffsets!, idBytes!].map(buffer => body + buffer.offset);
-  return { path, documents, tokens, at: at as [number, number, number, number], idBytes: idBytes!.length };
+  const places = at as [number, number, number, number];
+  return { path, documents, tokens, at: places, idBytes: idBytes!.length, vocabularySize };
 }
 
 function readShard(place: Place, Ids: Uint16ArrayConstructor | Uint32ArrayConstructor): Shard {
@@ -194,6 +208,11 @@ function readShard(place: Place, Ids: Uint16ArrayConstructor | Uint32ArrayConstr
       if (starts[row + 1]! <= starts[row]!) throw damaged(`row ${row} is empty`);
     if (starts[0] !== 0 || starts[documents] !== place.tokens)
       throw damaged("its rows do not cover its tokens");
+    const { vocabularySize } = place;
+    if (vocabularySize <= 2 ** (8 * Ids.BYTES_PER_ELEMENT) - 1)
+      for (let i = 0; i < tokens.length; i++)
+        if (tokens[i]! >= vocabularySize)
+          throw damaged(`id ${tokens[i]} lies outside its vocabulary of ${vocabularySize}`);
     let idColumn: { starts: Int32Array; bytes: Buffer } | null = null;
     const ids = (row: number) => {
       if (!(row >= 0 && row < documents)) throw new RangeError(`row ${row} of ${documents}`);

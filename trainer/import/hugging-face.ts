@@ -4,7 +4,7 @@
  * values, and its gate and up, stand apart there and together here. What a config asks for that is not computed here is refused.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { shown, UserError } from "../../lib/errors.ts";
 import { checkConfig, customaryHidden, type ModelConfig } from "../config.ts";
 import { openSafetensors, type SafetensorsFile } from "../safetensors.ts";
@@ -116,7 +116,14 @@ function openParts(dir: string) {
     !existsSync(whole) && existsSync(index) ? (readJson(index)["weight_map"] as Json | undefined) : null;
   const fileOf = (name: string) => {
     const part = parts?.[name];
-    return open(typeof part === "string" ? join(dir, part) : whole);
+    if (typeof part !== "string") return open(whole);
+    // An index may come from anywhere: it may name files beside it and no others.
+    if (basename(part) !== part || part === "" || part === "." || part === "..")
+      throw new UserError(
+        `${index}: ${shown(name)}: expected the name of a file in ${dir}, got ${shown(part)}`,
+        "the index is damaged or hostile",
+      );
+    return open(join(dir, part));
   };
   const has = (name: string) => (parts ? Object.hasOwn(parts, name) : open(whole).tensors.has(name));
   const close = () => {
