@@ -1,7 +1,9 @@
 /**
- * BPE training and encoding against npm tokenizers (Hugging Face's Rust library) and npm tiktoken (OpenAI's, in
- * WebAssembly), in the same run, on the same text, with results compared: merges and ids must be equal or it fails.
- * Run: node dist/bench/tokenizer.js [train] [encode] [worst] [--rounds N] [--text FILE] [--web FILE.jsonl]
+ * BPE training and encoding against npm tokenizers (Hugging Face's Rust library), npm tiktoken (OpenAI's, in
+ * WebAssembly) and npm gpt-tokenizer (TypeScript; where --gpt-tokenizer names a folder in which it is installed), in
+ * the same run, on the same text, with results compared: merges and ids must be equal or it fails.
+ * Run: node dist/bench/tokenizer.js [train] [encode] [worst] [equal] [--rounds N] [--text FILE] [--web FILE.jsonl]
+ * `equal`, not part of a run without words, compares the ids of four encodings with tiktoken's on all the text.
  * Every measurement is a process of its own, rounds are interleaved, medians are given. CPU seconds are those of the
  * measured part alone; on a busy machine they are the fairer column.
  */
@@ -29,6 +31,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     text: { type: "string" },
     web: { type: "string" },
+    "gpt-tokenizer": { type: "string" },
     job: { type: "string" },
     folder: { type: "string" },
   },
@@ -98,6 +101,7 @@ async function train(workers: number): Promise<Measured> {
     split: "lines",
     ties: "hugging-face",
     vocabSize,
+    pieceCap: 60000,
     workers,
   });
   const measured = since(start, cpu, "");
@@ -152,6 +156,24 @@ function encodeTiktoken(name: string): Measured {
   return { ...measured, result: checksum(ids) };
 }
 
+type GptTokenizer = { encode(text: string, options: { disallowedSpecial: Set<string> }): number[] };
+
+const gptTokenizerNames: Readonly<Record<string, string>> = { gpt2: "r50k_base", cl100k_base: "cl100k_base" };
+
+function encodeGptTokenizer(name: string): Measured {
+  const path = join(values["gpt-tokenizer"]!, "node_modules", "gpt-tokenizer", "cjs", "encoding");
+  const { encode } = require(join(path, `${gptTokenizerNames[name]!}.js`)) as GptTokenizer;
+  const pages = web();
+  const options = { disallowedSpecial: new Set<string>() };
+  encode("compiled before", options);
+  const ids: number[][] = [];
+  const measured = measure(() => {
+    for (const page of pages) ids.push(encode(page, options));
+    return "";
+  });
+  return { ...measured, result: checksum(ids) };
+}
+
 async function encodeHuggingFace(name: string): Promise<Measured> {
   const { Tokenizer } = require("tokenizers") as Tokenizers;
   const tokenizer = Tokenizer.fromFile(join(folder, name, "tokenizer.json"));
@@ -198,13 +220,14 @@ const jobs: Readonly<Record<string, (argument: string) => Measured | Promise<Mea
   encode: name => encode(name, 1),
   encodeAgain: name => encode(name, 2),
   encodeTiktoken,
+  encodeGptTokenizer,
   encodeHuggingFace,
   worst: which => worst(which, false),
   worstTiktoken: which => worst(which, true),
 };
 
-function version(name: string): string {
-  const path = join(packageRoot, "node_modules", name, "package.json");
+function version(name: string, from = packageRoot): string {
+  const path = join(from, "node_modules", name, "package.json");
   return existsSync(path)
     ? (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version
     : "not installed";
@@ -220,7 +243,10 @@ function contest(
   const runs = new Map<string, Measured[]>();
   for (let round = 0; round < Number(values.rounds); round++)
     for (const [label, job] of contenders) {
-      const args = Object.entries(paths).flatMap(([name, value]) => [`--${name}`, value]);
+      const rival = values["gpt-tokenizer"];
+      const args = Object.entries({ ...paths, ...(rival ? { "gpt-tokenizer": rival } : {}) }).flatMap(
+        ([name, value]) => [`--${name}`, value],
+      );
       const out = execFileSync(process.execPath, [fileURLToPath(import.meta.url), "--job", job, ...args], {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
@@ -266,41 +292,55 @@ function sameResults(rows: readonly Row[]): void {
     throw new Error(`results differ: ${rows.map(row => `${row.label}: ${row.result}`).join("; ")}`);
 }
 
+/** The text of the crawl's pages and of C4's. */
+function webPages(): string[] {
+  const gold = gunzipSync(readFileSync(join(shared, "crawl", "gold.jsonl.gz"))).toString("utf8");
+  const lines = (gold + readFileSync(join(shared, "text", "c4_1000.jsonl"), "utf8"))
+    .split("\n")
+    .filter(Boolean);
+  return lines.map(line => (JSON.parse(line) as { text: string | null }).text ?? "").filter(Boolean);
+}
+
+/** Novels first, then web pages, Wikipedia, Shakespeare and a Japanese novel: 62 MB. */
+function allText(pages: readonly string[]): string {
+  const novels = gunzipSync(readFileSync(join(shared, "text", "english_novels_50.txt.gz"))).toString("utf8");
+  const others = [
+    "wikitext-2/test.txt",
+    "wikitext-2/valid.txt",
+    "tiny_shakespeare.txt",
+    "wagahaiwa_nekodearu.txt",
+  ];
+  return [novels, ...pages, ...others.map(name => readFileSync(join(shared, "text", name), "utf8"))].join(
+    "\n",
+  );
+}
+
 function main(): void {
   const dir = mkdtempSync(join(tmpdir(), "curate-bench-"));
   const paths = {
-    text: values.text ?? join(dir, "novels.txt"),
+    text: values.text ?? join(dir, "all.txt"),
     web: values.web ?? join(dir, "web.jsonl"),
     folder: dir,
   };
   try {
-    if (!values.text) {
-      const novels = join(shared, "text", "english_novels_50.txt.gz");
-      if (!existsSync(novels)) return usage();
-      writeFileSync(paths.text, gunzipSync(readFileSync(novels)));
-    }
-    if (!values.web) {
-      const gold = gunzipSync(readFileSync(join(shared, "crawl", "gold.jsonl.gz"))).toString("utf8");
-      const pages = gold
-        .split("\n")
-        .filter(Boolean)
-        .map(line => (JSON.parse(line) as { text: string | null }).text);
-      const lines = pages.filter(page => page).map(page => JSON.stringify({ text: page }));
-      writeFileSync(
-        paths.web,
-        lines.join("\n") + "\n" + readFileSync(join(shared, "text", "c4_1000.jsonl"), "utf8"),
-      );
+    if (!values.text || !values.web) {
+      if (!existsSync(shared)) return usage();
+      const pages = webPages();
+      if (!values.text) writeFileSync(paths.text, allText(pages));
+      if (!values.web)
+        writeFileSync(paths.web, pages.map(page => `${JSON.stringify({ text: page })}\n`).join(""));
     }
     for (const name of ["gpt2", "cl100k_base"])
       saveTokenizer(loadTokenizer(name).vocabulary, join(dir, name));
     const wanted = positionals.length > 0 ? positionals : ["train", "encode", "worst"];
     const processor = cpus()[0]?.model.trim();
     console.log(
-      `Node ${process.version}, ${cpus().length} x ${processor}; tokenizers ${version("tokenizers")}, tiktoken ${version("tiktoken")}; medians of ${values.rounds} interleaved rounds`,
+      `Node ${process.version}, ${cpus().length} x ${processor}; tokenizers ${version("tokenizers")}, tiktoken ${version("tiktoken")}, gpt-tokenizer ${gptTokenizer() ?? "skipped (--gpt-tokenizer names no folder that has it)"}; medians of ${values.rounds} interleaved rounds`,
     );
     if (wanted.includes("train")) benchTraining(paths);
     if (wanted.includes("encode")) benchEncoding(paths);
     if (wanted.includes("worst")) benchWorst(paths);
+    if (wanted.includes("equal")) compareIds(paths);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -337,12 +377,50 @@ function benchEncoding(paths: Record<string, string>): void {
         ["curate, empty cache", `encode ${name}`],
         ["curate, second time", `encodeAgain ${name}`],
         ["tiktoken (WebAssembly)", `encodeTiktoken ${name}`],
+        ...(gptTokenizer() ? [["gpt-tokenizer", `encodeGptTokenizer ${name}`] as const] : []),
         ["tokenizers, encodeBatch, all threads", `encodeHuggingFace ${name}`],
       ],
       paths,
     );
-    sameResults(name === "gpt2" ? rows : rows.slice(0, 3));
-    print(`Encoding ${(bytes / 1e6).toFixed(1)} MB of web pages, ${name}; ids identical`, rows, bytes, 2);
+    const reference = rows[0]!.result;
+    const different = rows.filter(row => row.result !== reference).map(({ label }) => label);
+    sameResults(rows.slice(0, 3));
+    const compared =
+      different.length === 0 ? "ids identical" : `ids identical, but for those of ${different.join(" and ")}`;
+    print(`Encoding ${(bytes / 1e6).toFixed(1)} MB of web pages, ${name}; ${compared}`, rows, bytes, 2);
+  }
+}
+
+/** The version of gpt-tokenizer that is there, or null. */
+function gptTokenizer(): string | null {
+  const folder = values["gpt-tokenizer"];
+  const found = folder === undefined ? "not installed" : version("gpt-tokenizer", folder);
+  return found === "not installed" ? null : found;
+}
+
+/** In stretches of about a million characters that end where a line begins with a letter. */
+function compareIds(paths: Record<string, string>): void {
+  const whole = readFileSync(paths["text"]!, "utf8");
+  const { get_encoding } = require("tiktoken") as { get_encoding(name: string): Tiktoken };
+  console.log("");
+  for (const name of ["gpt2", "r50k_base", "cl100k_base", "o200k_base"]) {
+    const [encoder, theirs] = [createEncoder(loadTokenizer(name).vocabulary), get_encoding(name)];
+    let tokens = 0;
+    for (let at = 0; at < whole.length; ) {
+      const next = whole.slice(at + 1_000_000, at + 1_100_000).search(/(?<=\n)[A-Za-z]/);
+      const end = next < 0 ? whole.length : at + 1_000_000 + next;
+      const [own, other] = [
+        encoder.encode(whole.slice(at, end)),
+        theirs.encode_ordinary(whole.slice(at, end)),
+      ];
+      const differs = own.findIndex((id, i) => id !== other[i]);
+      if (differs >= 0 || own.length !== other.length)
+        throw new Error(`${name}: ids differ from tiktoken's at token ${differs} of the text from ${at}`);
+      tokens += own.length;
+      at = end;
+    }
+    const bytes = Buffer.byteLength(whole);
+    console.log(`${name}: ${tokens} ids of ${(bytes / 1e6).toFixed(1)} MB equal tiktoken's`);
   }
 }
 

@@ -4,6 +4,7 @@ export { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
 export { encodeDocuments } from "../tokenizer/shards/encode-documents.ts";
 export { shardFileName } from "../tokenizer/shards/format.ts";
 export { writeManifest } from "../tokenizer/shards/manifest.ts";
+export { trainingCosts } from "../tokenizer/training/costs.ts";
 export { countTexts } from "../tokenizer/training/counter.ts";
 export { joinCounts } from "../tokenizer/training/join-counts.ts";
 export { mergeCounts } from "../tokenizer/training/merge-counts.ts";

@@ -145,7 +145,7 @@ async function trainTokenizer(
   options: TokenizerValues,
   { workdir, memory, progress }: JobContext,
 ): Promise<TrainedTokenizer> {
-  const { mergeCounts, saveTokenizer, trainFromCounts, vocabularySize } = await machinery();
+  const { mergeCounts, saveTokenizer, trainFromCounts, trainingCosts, vocabularySize } = await machinery();
   const { vocabSize, ties, minFrequency, eot, specials } = options;
   const { length } = plan.inputs;
   const joined = length > joinedAtOnce;
@@ -162,7 +162,7 @@ async function trainTokenizer(
   const short = `the corpus gives a vocabulary of ${size} tokens, not ${vocabSize}: no other pair occurs ${minFrequency} times`;
   return {
     files: saveTokenizer(vocabulary, tokenizerDir(workdir), training).files,
-    warnings: size < vocabSize ? [short] : [],
+    warnings: [...trainingCosts(training), ...(size < vocabSize ? [short] : [])],
   };
 }
 

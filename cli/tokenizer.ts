@@ -1,18 +1,20 @@
 /** `curate tokenizer train|encode|decode|inspect`: the BPE tools alone, on text, JSON lines or Parquet. */
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { shown, UserError } from "../lib/errors.ts";
 import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
 import { type PatternName, patternNames } from "../tokenizer/pretokenizer/patterns.ts";
+import { trainingCosts } from "../tokenizer/training/costs.ts";
+import { defaultPieceCap } from "../tokenizer/training/counter.ts";
 import { type TieRule, tieRules } from "../tokenizer/training/training.ts";
+import { unicodeVersions } from "../tokenizer/unicode.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
 import { command, type FlagValues } from "./command.ts";
 import { expandFiles } from "./files.ts";
 import { openProgress } from "./progress.ts";
 import { bytes, duration, json, number, out } from "./terminal.ts";
 import { inspectTokenizer } from "./tokenizer-inspect.ts";
+import { decode, encode } from "./tokenizer-text.ts";
 
 const flags = {
   tokenizer: {
@@ -27,7 +29,7 @@ const flags = {
   },
   jsonl: { type: "flag", about: 'lines of {"text"}: one line of ids each (encode)' },
   "vocab-size": { type: "number", value: "N", about: "tokens in all (train); default 32768" },
-  pattern: { type: "text", value: "NAME", about: `${patternNames.join(", ")} (train); default nanochat` },
+  pattern: { type: "text", value: "NAME", about: `${patternNames.join(", ")}; default nanochat (train)` },
   ties: { type: "text", value: "RULE", about: `${tieRules.join(", ")} (train); default byte-ids` },
   split: {
     type: "text",
@@ -38,7 +40,7 @@ const flags = {
   workers: {
     type: "number",
     value: "N",
-    about: "threads that count (train); default: all cores",
+    about: "threads that count (train) or encode (encode --jsonl); default: all cores",
     more: true,
   },
   memory: {
@@ -51,6 +53,31 @@ const flags = {
     type: "number",
     value: "N",
     about: "a rarer pair is not merged (train); default 1",
+    more: true,
+  },
+  sample: {
+    type: "number",
+    value: "SHARE",
+    about: "count only this share of the documents, from 0 to 1 (train)",
+    more: true,
+  },
+  seed: { type: "number", value: "N", about: "another seed, another sample (train); default 0", more: true },
+  "doc-cap": {
+    type: "number",
+    value: "BYTES",
+    about: "count only so much of each document (train)",
+    more: true,
+  },
+  "piece-cap": {
+    type: "number",
+    value: "BYTES",
+    about: "cut longer pieces, such as a page without a space (train); default 1024",
+    more: true,
+  },
+  unicode: {
+    type: "text",
+    value: "VERSION",
+    about: `of the classes the pattern is read with: ${unicodeVersions.join(", ")}; default: the tokenizer's own, 16.0.0 (train)`,
     more: true,
   },
   special: {
@@ -109,10 +136,24 @@ function oneOf<T extends string>(
   return found;
 }
 
-function wholeNumber(flag: string, value: number | undefined, fallback: number, min: number): number {
+function wholeNumber(
+  flag: string,
+  value: number | undefined,
+  fallback: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   if (value === undefined) return fallback;
-  if (!Number.isInteger(value) || value < min)
-    throw new UserError(`--${flag}: expected a whole number of at least ${min}, got ${value}`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new UserError(`--${flag}: expected a whole number ${range}, got ${value}`);
+  }
+  return value;
+}
+
+function share(flag: string, value = 1): number {
+  if (!(value > 0 && value <= 1))
+    throw new UserError(`--${flag}: expected a number above 0 and up to 1, got ${value}`);
   return value;
 }
 
@@ -129,6 +170,11 @@ async function trainOn(patterns: readonly string[], given: Given): Promise<void>
     split: oneOf("split", given.split, ["documents", "lines"] as const, "documents"),
     minFrequency: wholeNumber("min-frequency", given["min-frequency"], 1, 1),
     memory: wholeNumber("memory", given.memory, 1024, 16) * 2 ** 20,
+    sample: share("sample", given.sample),
+    seed: wholeNumber("seed", given.seed, 0, 0),
+    pieceCap: wholeNumber("piece-cap", given["piece-cap"], defaultPieceCap, 16, 60000),
+    ...(given["doc-cap"] === undefined ? {} : { docCap: wholeNumber("doc-cap", given["doc-cap"], 1, 1) }),
+    ...(given.unicode === undefined ? {} : { unicode: oneOf("unicode", given.unicode, unicodeVersions, "") }),
     ...(given.workers === undefined ? {} : { workers: wholeNumber("workers", given.workers, 1, 1) }),
   };
   const { trainTokenizer } = await import("../tokenizer/training/train-files.ts");
@@ -156,6 +202,11 @@ async function trainOn(patterns: readonly string[], given: Given): Promise<void>
   });
   const saved = saveTokenizer(trained.vocabulary, resolve(given.out), trained.training);
   const { corpus, words } = trained.training;
+  const costs = trainingCosts(trained.training);
+  if (vocabularySize(trained.vocabulary) < vocabSize)
+    costs.push(
+      `the corpus gives ${number(vocabularySize(trained.vocabulary))} tokens, not ${number(vocabSize)}: no other pair occurs ${options.minFrequency === 1 ? "at all" : `${options.minFrequency} times`}`,
+    );
   const result = {
     vocabulary: vocabularySize(trained.vocabulary),
     hash: saved.hash,
@@ -163,16 +214,13 @@ async function trainOn(patterns: readonly string[], given: Given): Promise<void>
     corpus,
     words,
     unread: trained.unread,
+    costs,
   };
   if (given.json) return json(result);
   out(
     `${number(result.vocabulary)} tokens from ${bytes(corpus.bytes)} in ${number(corpus.documents)} documents, ${number(words)} different pieces, ${duration(result.seconds)}`,
   );
-  if (corpus.cappedDocumentBytes > 0)
-    out(
-      `left out by the document cap: ${bytes(corpus.cappedDocumentBytes)} of ${number(corpus.cappedDocuments)} documents`,
-    );
-  if (corpus.cutPieces > 0) out(`cut for their length: ${number(corpus.cutPieces)} pieces`);
+  for (const cost of costs) out(cost);
   if (trained.unread > 0) out(`without text: ${number(trained.unread)} lines or rows`);
   for (const file of saved.files) out(relative(process.cwd(), file.path) || file.path);
 }
@@ -181,8 +229,16 @@ async function trainOn(patterns: readonly string[], given: Given): Promise<void>
 export async function tokenizerOf(given: {
   readonly tokenizer?: string | undefined;
   readonly workdir?: string | undefined;
+  readonly pattern?: string | undefined;
+  readonly unicode?: string | undefined;
 }) {
-  if (given.tokenizer !== undefined) return loadTokenizer(given.tokenizer);
+  const options = {
+    ...(given.pattern === undefined
+      ? {}
+      : { pattern: oneOf("pattern", given.pattern, patternNames, "gpt2") }),
+    ...(given.unicode === undefined ? {} : { unicode: given.unicode }),
+  };
+  if (given.tokenizer !== undefined) return loadTokenizer(given.tokenizer, options);
   const { workdirOf } = await import("./load.ts");
   const dir = join(workdirOf(given.workdir), "tokenizer");
   if (!existsSync(dir))
@@ -190,99 +246,5 @@ export async function tokenizerOf(given: {
       `there is no tokenizer ${dir}`,
       "Name one with --tokenizer, or run the recipe as far as its tokenizer stage.",
     );
-  return loadTokenizer(dir);
-}
-
-function input(file: string | undefined): Readable {
-  if (file === undefined || file === "-") return process.stdin;
-  if (!existsSync(file)) throw new UserError(`there is no file ${file}`);
-  return createReadStream(file, { highWaterMark: 1 << 20 });
-}
-
-/** Writes without running ahead of the reader. */
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await new Promise(done => process.stdout.once("drain", done));
-}
-
-async function encode(given: Given): Promise<void> {
-  const { createEncoder } = await import("../tokenizer/encoder.ts");
-  const { vocabulary } = await tokenizerOf(given);
-  const encoder = createEncoder(vocabulary);
-  const special = async (text: string) => {
-    const { encodeWithSpecials } = await import("../tokenizer/specials.ts");
-    return encodeWithSpecials(encoder, text, [...vocabulary.specials.keys()]);
-  };
-  const line = async (text: string) => {
-    const ids = given.specials ? await special(text) : encoder.encode(text);
-    if (!given.offsets) return given.json ? JSON.stringify([...ids]) : ids.join(" ");
-    const offsets = encoder.offsets(ids);
-    return given.json
-      ? JSON.stringify({ ids: [...ids], offsets: [...offsets] })
-      : [...ids].map((id, i) => `${id}@${offsets[i]}`).join(" ");
-  };
-  if (given.jsonl) {
-    let at = 0;
-    for await (const row of createInterface({
-      input: input(given.file),
-      crlfDelay: Number.POSITIVE_INFINITY,
-    })) {
-      at++;
-      if (row === "") continue;
-      await write(`${await line(textOf(row, at))}\n`);
-    }
-    return;
-  }
-  if (given.specials || given.offsets || given.json) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of input(given.file)) chunks.push(chunk as Buffer);
-    return write(`${await line(Buffer.concat(chunks).toString("utf8"))}\n`);
-  }
-  const stream = encoder.stream();
-  let first = true;
-  const emit = async (ids: ArrayLike<number>) => {
-    if (ids.length === 0) return;
-    await write(`${first ? "" : " "}${Array.prototype.join.call(ids, " ")}`);
-    first = false;
-  };
-  for await (const chunk of input(given.file)) await emit(stream.push(chunk as Uint8Array));
-  await emit(stream.end());
-  await write("\n");
-}
-
-function textOf(row: string, line: number): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(row);
-  } catch (error) {
-    throw new UserError(`line ${line}: not JSON: ${(error as Error).message}`);
-  }
-  const text = typeof value === "object" && value !== null ? (value as { text?: unknown }).text : undefined;
-  if (typeof text !== "string")
-    throw new UserError(`line ${line}: expected an object with a text, got ${shown(value)}`);
-  return text;
-}
-
-async function decode(given: Given): Promise<void> {
-  const { createDecoder } = await import("../tokenizer/decoder.ts");
-  const { vocabulary } = await tokenizerOf(given);
-  const decoder = createDecoder(vocabulary);
-  let rest = "";
-  const emit = async (words: readonly string[]) => {
-    const ids = words.map(word => {
-      const id = Number(word);
-      if (!/^\d+$/.test(word))
-        throw new UserError(`expected token ids separated by white space, got ${shown(word)}`);
-      if (!decoder.bytesOf(id))
-        throw new UserError(`token id ${id} is not in the vocabulary of ${vocabularySize(vocabulary)}`);
-      return id;
-    });
-    if (ids.length > 0 && !process.stdout.write(decoder.decodeBytes(ids)))
-      await new Promise(done => process.stdout.once("drain", done));
-  };
-  for await (const chunk of input(given.file)) {
-    const words = (rest + String(chunk)).split(/\s+/);
-    rest = words.pop()!;
-    await emit(words.filter(Boolean));
-  }
-  await emit(rest === "" ? [] : [rest]);
+  return loadTokenizer(dir, options);
 }

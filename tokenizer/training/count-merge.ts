@@ -124,5 +124,6 @@ export function addCorpora(corpora: readonly Corpus[]): Corpus {
     cappedDocumentBytes: sum(corpus => corpus.cappedDocumentBytes),
     cutPieces: sum(corpus => corpus.cutPieces),
     sampledOut: sum(corpus => corpus.sampledOut),
+    sampledOutBytes: sum(corpus => corpus.sampledOutBytes),
   };
 }

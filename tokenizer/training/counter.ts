@@ -68,6 +68,7 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
     cappedDocuments: 0,
     cappedDocumentBytes: 0,
     sampledOut: 0,
+    sampledOutBytes: 0,
   };
   let position = 0;
   /** Bytes of the document that may still be counted. */
@@ -127,6 +128,7 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
   const addText = (text: string, first = position): void => {
     if (isSampledOut(text)) {
       corpus.sampledOut++;
+      corpus.sampledOutBytes += Buffer.byteLength(text, "utf8");
       return;
     }
     corpus.documents++;

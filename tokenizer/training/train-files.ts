@@ -10,7 +10,7 @@ import { performance } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../../lib/errors.ts";
 import { defaultUnicode } from "../unicode.ts";
-import { type CountJob, planJobs } from "./corpus-files.ts";
+import { type CountJob, formatOf, planJobs } from "./corpus-files.ts";
 import { writeWords } from "./count-file.ts";
 import { countJob, type Unread } from "./count-job.ts";
 import { addCorpora } from "./count-merge.ts";
@@ -44,6 +44,7 @@ export type TrainedOnFiles = Trained & { readonly unread: number };
 /** Text (a document a file, or a line), JSONL and Parquet (a document a row, its `text`), .gz of the first two. */
 export async function trainTokenizer(options: TrainFilesOptions): Promise<TrainedOnFiles> {
   const { files, split = "documents", docCap = null, unicode = defaultUnicode, onProgress } = options;
+  refuseSampledText(options);
   const jobs = planJobs(files, { split, docCap, unicode });
   const workers = Math.max(1, Math.min(options.workers ?? availableParallelism(), jobs.length));
   const memory = options.memory ?? 2 ** 30;
@@ -74,6 +75,16 @@ export async function trainTokenizer(options: TrainFilesOptions): Promise<Traine
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Sampling chooses documents, and a text file that is one document cannot be sampled. */
+function refuseSampledText({ files, sample = 1, split = "documents" }: TrainFilesOptions): void {
+  const whole = split === "documents" && sample < 1 && files.find(path => formatOf(path).format === "text");
+  if (whole)
+    throw new UserError(
+      `a share of the documents was asked for, and ${whole} is one document`,
+      "train on its lines (split: lines), on JSON lines or on Parquet",
+    );
 }
 
 function fileOf(words: Words, path: string, { pattern, unicode = defaultUnicode }: CountOptions): string {

@@ -20,8 +20,9 @@ export type Corpus = {
   readonly cappedDocumentBytes: number;
   /** Pieces longer than the piece cap, which were cut; no byte is lost by that. */
   readonly cutPieces: number;
-  /** Documents left out by sampling. */
+  /** Documents left out by sampling, and their bytes; neither is part of `documents` and `bytes`. */
   readonly sampledOut: number;
+  readonly sampledOutBytes: number;
 };
 
 export type Training = {
