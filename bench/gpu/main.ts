@@ -10,7 +10,7 @@
  * For a bare machine: bundle a build that holds bench/gpu/torch.py beside dist/, and run this there.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,12 +51,13 @@ const { values } = parseArgs({
 
 const out = resolve(values.out);
 useBackend(values.backend);
-const setting: Setting = { batch: Number(values.batch), quick: values.quick, out };
 
 /** Runs one part here: what the process that was started for it does. */
 async function perform(name: string) {
-  const result = await parts[name]!(setting);
-  writeFileSync(join(out, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  const save = (result: unknown) =>
+    writeFileSync(join(out, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  const setting: Setting = { batch: Number(values.batch), quick: values.quick, out, save };
+  save(await parts[name]!(setting));
   process.exit(0); // a driver may keep threads of its own
 }
 
@@ -90,13 +91,14 @@ async function all() {
   for (const name of names) {
     console.log(`\n## ${name}`);
     const began = performance.now();
+    rmSync(join(out, `${name}.json`), { force: true });
     const fault = await start(name);
     if (fault) console.log(`FAILED: ${(failed[name] = fault)}`);
     console.log(`(${((performance.now() - began) / 1000).toFixed(1)} s)`);
   }
   const read = (name: string) => {
     const path = join(out, `${name}.json`);
-    return existsSync(path) && !(name in failed) ? (JSON.parse(readFileSync(path, "utf8")) as unknown) : null;
+    return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as unknown) : null;
   };
   const results = Object.fromEntries(names.map(name => [name, read(name)]));
   writeFileSync(join(out, "results.json"), `${JSON.stringify({ ...results, failed }, null, 2)}\n`);

@@ -29,7 +29,7 @@ import {
 
 type Tier = { readonly name: string; readonly tuning: Tuning; readonly peak: string };
 
-export const matmulPart: Part = async ({ quick, out }) => {
+export const matmulPart: Part = async ({ quick, out, save }) => {
   const opened = await open();
   const { device, software, small } = opened;
   sayReduced(opened);
@@ -72,6 +72,7 @@ export const matmulPart: Part = async ({ quick, out }) => {
       rows.push(row);
     }
     console.log(`\n  ${tier.name}, ${unit.name}`);
+    save(results);
     printTable(["", "NT", ...(peaks ? [`of ${tier.peak}`] : []), "NN", "TN"], rows);
   }
   if (!peaks) console.log('  no shares of the peak: run the part "peak" first, into the same --out');

@@ -19,7 +19,7 @@ import { productsOf } from "../../trainer/products.ts";
 import { optimizerStep, planOptimizer } from "../../trainer/step.ts";
 import { digits, type Opened, open, type Part, printTable, sayReduced, tera, unitOf } from "./part.ts";
 
-export const stepPart: Part = async ({ batch, quick, out }) => {
+export const stepPart: Part = async ({ batch, quick, out, save }) => {
   const results: object[] = [];
   for (const precision of ["f32", "f16"] as const) {
     const opened = await open(precision);
@@ -36,6 +36,7 @@ export const stepPart: Part = async ({ batch, quick, out }) => {
     for (let rows = opened.small ? 2 : batch; rows >= 1; rows = Math.floor(rows / 2)) {
       try {
         results.push(await measure(opened, precision, rows, quick, peakOf(out, opened)));
+        save(results);
         break;
       } catch (error) {
         const reason = error instanceof Error ? error.message.split("\n")[0]! : String(error);
