@@ -46,6 +46,8 @@ export type CorpusStage<O extends Options = Options> = {
   readonly options: O;
   readonly reasons: readonly string[];
   readonly measures: readonly string[];
+  /** As of a stage of documents. */
+  readonly presets?: Readonly<Record<string, Partial<Values<O>>>>;
   /** What of the options `collect` depends on; all of them where a stage does not say. */
   collected?(options: Values<O>): unknown;
   collect(

@@ -2,7 +2,7 @@
  * Pairs to clusters: documents connected by pairs, however long the chain, are one cluster, of which one is kept. One
  * job, because connection is global; writes for each task which of its documents are in a cluster, with the kept one
  * and the size (`clusters/<task>.members`). Which one is kept depends on the documents alone: by the policy, ties
- * by id; `first` by the order of the inputs.
+ * by id; `first` by the order of the inputs. A cluster with a document of an earlier run keeps that one.
  */
 import { rmSync } from "node:fs";
 import type { OutputFile } from "../../lib/atomic.ts";
@@ -18,6 +18,7 @@ import {
 } from "./checked-file.ts";
 import { contract } from "./contraction.ts";
 import { disjointSets, rankedSet } from "./disjoint-sets.ts";
+import { collectedOf, type TaskPlace, type Tasks } from "./earlier.ts";
 import { createSorter } from "./external-sort.ts";
 import {
   type Facts,
@@ -28,12 +29,12 @@ import {
   readFacts,
 } from "./facts.ts";
 import { readPairs } from "./pairs.ts";
-import { collectedPath, roundPath } from "./paths.ts";
+import { roundPath } from "./paths.ts";
 
 export const keepPolicies = ["first", "longest", "newest"] as const;
 export type Keep = (typeof keepPolicies)[number];
 
-/** Document, task and number of the kept one, size of the cluster. */
+/** Document, task (earlier runs' tasks come first) and number of the kept one, size of the cluster. */
 export const memberWords = 4;
 export type MembersTrailer = {
   readonly task: number;
@@ -51,8 +52,8 @@ const preference: Readonly<Record<Keep, (facts: Facts) => number>> = {
 };
 
 /** Reads every document's facts of one task in order. */
-function eachFacts(dir: string, task: number, visit: (document: number, facts: Facts) => void): void {
-  const file = openChecked<FactsTrailer>(collectedPath(dir, task, "facts"));
+function eachFacts(place: TaskPlace, visit: (document: number, facts: Facts) => void): void {
+  const file = openChecked<FactsTrailer>(collectedOf(place, "facts"));
   try {
     const records = readRecords(file, file.trailer.section, factBytes / 4, 1 << 18);
     const view = new DataView(records.data.buffer);
@@ -73,12 +74,19 @@ type VisitMember = (
 
 export type Corpus = {
   readonly dir: string;
+  readonly tasks: Tasks;
   readonly buckets: number;
   /** Documents of each task. */
   readonly counts: readonly number[];
   readonly keep: Keep;
   readonly lookup: FactsLookup;
 };
+
+/** How much a document is to be kept: of earlier runs' more than any of this one's. */
+const valueIn =
+  ({ tasks, keep }: Corpus) =>
+  (task: number, facts: Facts): number =>
+    task < tasks.earlier ? Number.POSITIVE_INFINITY : preference[keep](facts);
 
 /** Bytes for each document that has a duplicate: parent, size, kept task and document, preference. */
 const bytesEach = 4 + 4 + 4 + 4 + 8;
@@ -88,7 +96,7 @@ const bytesEach = 4 + 4 + 4 + 4 + 8;
  * A bit for each document of the corpus, `bytesEach` for each that has a duplicate.
  */
 export function clustersInMemory(corpus: Corpus, memory: number): ((visit: VisitMember) => void) | null {
-  const { dir, buckets, counts, keep, lookup } = corpus;
+  const { dir, buckets, counts, keep, lookup, tasks } = corpus;
   /** Number of a task's first document among all documents. */
   const base: number[] = [];
   let total = 0;
@@ -116,13 +124,13 @@ export function clustersInMemory(corpus: Corpus, memory: number): ((visit: Visit
   const keptTask = new Uint32Array(size);
   const keptDocument = new Uint32Array(size);
   const best = new Float64Array(size);
-  const value = preference[keep];
+  const value = valueIn(corpus);
   let rank = 0;
   counts.forEach((_, task) => {
-    eachFacts(dir, task, (document, facts) => {
+    eachFacts(tasks.places[task]!, (document, facts) => {
       if (!involved.has(base[task]! + document)) return;
       const root = sets.find(rank++);
-      const own = value(facts);
+      const own = value(task, facts);
       const isFirst = sizes[root]!++ === 0;
       if (!isFirst) {
         if (keep === "first" || own < best[root]!) return;
@@ -162,7 +170,7 @@ export function clustersOnDisk(corpus: Corpus, memory: number): (visit: VisitMem
     byRoot.add(rootTask, root, task, document);
     byRoot.add(rootTask, root, rootTask, root);
   });
-  const value = preference[keep];
+  const value = valueIn(corpus);
   /** First pass: each cluster's kept document and size to one file, its members to another, both by root. */
   const [chosenPath, memberPath] = [temporary("kept")(0), temporary("members")(0)];
   const chosen = createChecked<null>(chosenPath);
@@ -177,7 +185,7 @@ export function clustersOnDisk(corpus: Corpus, memory: number): (visit: VisitMem
   byRoot.drain(record => {
     const [rootTask, root, task, document] = record as unknown as [number, number, number, number];
     memberWriter.push(rootTask, root, task, document);
-    const own = keep === "first" ? 0 : value(lookup.facts(task, document));
+    const own = keep === "first" ? 0 : value(task, lookup.facts(task, document));
     if (rootTask !== cluster.rootTask || root !== cluster.root) {
       close();
       cluster = { rootTask, root, keptTask: task, kept: document, size: 1, best: own };
@@ -221,33 +229,33 @@ export function clustersOnDisk(corpus: Corpus, memory: number): (visit: VisitMem
 }
 
 export function writeClusters(
-  tasks: number,
+  tasks: Tasks,
   buckets: number,
   keep: Keep,
   { dir, memory }: CorpusContext,
 ): OutputFile[] {
-  if (tasks === 0) return [];
-  const counts = Array.from(
-    { length: tasks },
-    (_, task) => readTrailer<FactsTrailer>(collectedPath(dir, task, "facts")).documents,
-  );
-  const lookup = lookUpFacts(dir);
+  const { places, earlier } = tasks;
+  const own = places.length - earlier;
+  if (own === 0) return [];
+  const counts = places.map(place => readTrailer<FactsTrailer>(collectedOf(place, "facts")).documents);
+  const lookup = lookUpFacts(places);
   let task = 0;
   let open = openMembers(dir, task);
   const written: OutputFile[] = [];
   const finishTask = () => {
-    written.push(open.commit(counts[task]!));
+    written.push(open.commit(counts[earlier + task]!));
     task++;
-    if (task < tasks) open = openMembers(dir, task);
+    if (task < own) open = openMembers(dir, task);
   };
   try {
-    const corpus = { dir, buckets, counts, keep, lookup };
+    const corpus = { dir, tasks, buckets, counts, keep, lookup };
     const members = clustersInMemory(corpus, memory) ?? clustersOnDisk(corpus, memory);
     members((memberTask, document, keptTask, keptDocument, size) => {
-      while (task < memberTask) finishTask();
+      if (memberTask < earlier) return;
+      while (task < memberTask - earlier) finishTask();
       open.writer.push(document, keptTask, keptDocument, size);
     });
-    while (task < tasks) finishTask();
+    while (task < own) finishTask();
     return written;
   } catch (error) {
     open.abandon();

@@ -7,6 +7,7 @@ import { crc32 } from "node:zlib";
 import type { OutputFile } from "../../lib/atomic.ts";
 import type { Document } from "../document.ts";
 import { type CheckedReader, createChecked, Damaged, openFiles, type Section } from "./checked-file.ts";
+import { collectedOf, type TaskPlace } from "./earlier.ts";
 import { collectedPath } from "./paths.ts";
 
 export type Facts = {
@@ -119,13 +120,13 @@ export type FactsLookup = {
   close(): void;
 };
 
-/** Facts of single documents of any task, through at most 64 open files. */
-export function lookUpFacts(dir: string): FactsLookup {
+/** Facts of single documents of any of these tasks, through at most 64 open files. */
+export function lookUpFacts(places: readonly TaskPlace[]): FactsLookup {
   const files = openFiles<unknown>(64);
   const bytes = new Uint8Array(factBytes);
   const view = new DataView(bytes.buffer);
   const facts = (task: number, document: number): Facts => {
-    const file = files.at(collectedPath(dir, task, "facts")) as CheckedReader<FactsTrailer>;
+    const file = files.at(collectedOf(places[task]!, "facts")) as CheckedReader<FactsTrailer>;
     if (document >= file.trailer.documents) throw new Damaged(file.path, `it has no document ${document}`);
     file.readAt(document * factBytes, bytes);
     return readFacts(view, 0);
@@ -134,7 +135,7 @@ export function lookUpFacts(dir: string): FactsLookup {
     facts,
     id(task, document) {
       const { idAt, idBytes, idCrc } = facts(task, document);
-      const file = files.at(collectedPath(dir, task, "ids"));
+      const file = files.at(collectedOf(places[task]!, "ids"));
       const id = Buffer.alloc(idBytes);
       file.readAt(idAt, id);
       if (crc32(id) !== idCrc) throw new Damaged(file.path, "an id does not match its checksum");
@@ -143,7 +144,7 @@ export function lookUpFacts(dir: string): FactsLookup {
     shingles(task, document) {
       const { shinglesAt, shingles } = facts(task, document);
       const set = new Uint32Array(shingles);
-      files.at(collectedPath(dir, task, "shingles")).readAt(shinglesAt, new Uint8Array(set.buffer));
+      files.at(collectedOf(places[task]!, "shingles")).readAt(shinglesAt, new Uint8Array(set.buffer));
       return set;
     },
     close: () => files.close(),

@@ -8,6 +8,7 @@ import type { Document } from "../document.ts";
 import type { Verdict } from "../stage.ts";
 import { createKeys } from "./band-keys.ts";
 import { type Keep, writeClusters } from "./clusters.ts";
+import { type Tasks, tasksOf } from "./earlier.ts";
 import { createFacts } from "./facts.ts";
 import { writePairs } from "./pairs.ts";
 import { type MemberOf, readRemovals, writeRemovals } from "./removals.ts";
@@ -38,12 +39,35 @@ export function collectKeyed(
   };
 }
 
-/** `verify`: the part of their shingles that two documents with equal keys must share, null for none. */
-export function keyedRounds(buckets: number, tasks: number, keep: Keep, verify: number | null): Round[] {
+const ownTasks = (tasks: number) => (dir: string) => tasksOf(dir, tasks, [], {}, false);
+
+/**
+ * `verify`: the part of their shingles that two documents with equal keys must share, null for none. `tasksIn` gives
+ * the tasks to look at for the stage's folder; by default this run's own.
+ */
+export function keyedRounds(
+  buckets: number,
+  tasks: number,
+  keep: Keep,
+  verify: number | null,
+  tasksIn: (dir: string) => Tasks = ownTasks(tasks),
+): Round[] {
   return [
-    { name: "buckets", jobs: buckets, run: (job, context) => writePairs(job, tasks, verify, context) },
-    { name: "clusters", jobs: 1, run: (_, context) => writeClusters(tasks, buckets, keep, context) },
-    { name: "removals", jobs: tasks, run: (job, context) => writeRemovals(job, context) },
+    {
+      name: "buckets",
+      jobs: buckets,
+      run: (job, context) => writePairs(job, tasksIn(context.dir), verify, context),
+    },
+    {
+      name: "clusters",
+      jobs: 1,
+      run: (_, context) => writeClusters(tasksIn(context.dir), buckets, keep, context),
+    },
+    {
+      name: "removals",
+      jobs: tasks,
+      run: (job, context) => writeRemovals(job, tasksIn(context.dir), context),
+    },
   ];
 }
 

@@ -4,13 +4,15 @@
  * for texts that share a part s of their n-grams with probability 1 − (1 − s^rows)^buckets: 92 % at 0.8, 5 % at 0.5 with 14 buckets of 8. A text of fewer
  * than `ngram` tokens has no signature and is kept.
  */
-import { choice, fraction, integer, type Options, optional, type Values } from "../../lib/options.ts";
+import { choice, fraction, integer, type Options, optional, texts, type Values } from "../../lib/options.ts";
+import { hash32 } from "../../lib/random.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
 import { keepPolicies } from "./clusters.ts";
+import { tasksOf } from "./earlier.ts";
 import { applyKeyed, collectKeyed, keyedRounds } from "./keyed.ts";
 import { normalisations, tokenisations } from "./normalise.ts";
-import { createSigner, type Signer } from "./signature.ts";
+import { createSigner, keyWords, type Signer } from "./signature.ts";
 
 const options = {
   ngram: integer(5, "tokens that make one shingle", { min: 1, max: 100 }),
@@ -35,14 +37,50 @@ const options = {
   verify: optional(
     fraction(0.7, "two documents also need this part of their shingles in common; null trusts the signature"),
   ),
+  scope: choice(
+    "run",
+    "which documents are compared: all of the run, or only those of one crawl snapshot, or of one language",
+    ["run", "snapshot", "language"] as const,
+  ),
+  against: texts(
+    [],
+    "workdirs of earlier runs: what is like a document that came to minhash there is dropped; relative to this run's workdir",
+  ),
 } satisfies Options;
+
+type Settings = Values<typeof options>;
+
+/** The crawl that a document's file belongs to, by its path; where the path names none, the file's folder. */
+export function snapshotOf({ at }: Document): string {
+  const crawl = /CC-MAIN-\d{4}-\d{2}/.exec(at.file);
+  return crawl?.[0] ?? at.file.replace(/[^/]*$/, "");
+}
+
+/** Makes keys of different scopes different, so that they never meet. */
+function confine(keys: Uint32Array, document: Document, scope: Settings["scope"]): void {
+  if (scope === "run") return;
+  const name = scope === "snapshot" ? snapshotOf(document) : String(document.meta["language"] ?? "");
+  for (let k = 0; k < keyWords; k++) {
+    const mask = hash32(k, name);
+    for (let at = k; at < keys.length; at += keyWords) keys[at] = keys[at]! ^ mask;
+  }
+}
 
 /** Signers are dear to build (112 pairs of 61-bit numbers, a module's memory) and hold no state between texts. */
 let latest: { readonly key: string; readonly signer: Signer } | null = null;
 
-function signerFor(values: Values<typeof options>): Signer {
-  const { ngram, buckets, rows, seed, hash, normalisation, tokens } = values;
-  const settings = { ngram, buckets, rows, seed, hash, normalisation, tokens };
+const signing = ({ ngram, buckets, rows, seed, hash, normalisation, tokens }: Settings) => ({
+  ngram,
+  buckets,
+  rows,
+  seed,
+  hash,
+  normalisation,
+  tokens,
+});
+
+function signerFor(values: Settings): Signer {
+  const settings = signing(values);
   const key = JSON.stringify(settings);
   if (latest?.key !== key) latest = { key, signer: createSigner(settings) };
   return latest.signer;
@@ -66,17 +104,41 @@ export const minhash: CorpusStage<typeof options> = {
   options,
   reasons: ["duplicate"],
   measures: [],
-  collected: ({ keep: _, verify, ...signing }) => ({ ...signing, shingles: verify !== null }),
+  presets: {
+    "fineweb@2024-04": { tokens: "words" },
+    "fineweb@0.10": { normalisation: "fineweb@0.10", tokens: "words" },
+    "fineweb-2": {
+      hash: "xxhash64",
+      normalisation: "fineweb@0.10",
+      tokens: "script-aware",
+      scope: "language",
+    },
+  },
+  collected: values => ({
+    ...signing(values),
+    shingles: values.verify !== null,
+    ...(values.scope === "run" ? {} : { scope: values.scope }),
+  }),
   collect(values, context) {
     const signer = signerFor(values);
     const fill = (document: Document, keys: Uint32Array): boolean => {
       if (signer.sign(document.text) === 0) return false;
       signer.keys(keys);
+      confine(keys, document, values.scope);
       return true;
     };
     return collectKeyed(context, values.buckets, fill, values.verify === null ? null : signer.shingles);
   },
-  rounds: (values, tasks) => keyedRounds(values.buckets, tasks, values.keep, values.verify),
+  rounds: (values, tasks) =>
+    keyedRounds(values.buckets, tasks, values.keep, values.verify, dir =>
+      tasksOf(
+        dir,
+        tasks,
+        values.against,
+        { ...signing(values), scope: values.scope },
+        values.verify !== null,
+      ),
+    ),
   apply: async (_, context) =>
     applyKeyed(context, (document, member) => kept(document, member?.size ?? 1, member?.cluster ?? null)),
 };

@@ -2,7 +2,8 @@
  * One bucket of all tasks: merges its keys and writes which documents share one, `buckets/<bucket>.pairs`. Of n documents
  * with the same key, n − 1 pairs are written, each with the first (in order of task and number), so that groups of any
  * size cost what they hold. With verification a pair is written only if the shingles of both agree enough, and every
- * document is compared with its neighbour too, because a group's first may be its odd one.
+ * document is compared with its neighbour too, because a group's first may be its odd one. Pairs within earlier
+ * runs are not written: what became of those documents is decided.
  */
 import type { OutputFile } from "../../lib/atomic.ts";
 import type { CorpusContext } from "../corpus-stage.ts";
@@ -16,9 +17,10 @@ import {
   recordWriter,
   type Section,
 } from "./checked-file.ts";
+import { collectedOf, type Tasks } from "./earlier.ts";
 import { lookUpFacts } from "./facts.ts";
 import { mergeRuns, type Run } from "./merge.ts";
-import { collectedPath, roundPath } from "./paths.ts";
+import { roundPath } from "./paths.ts";
 import { keyWords } from "./signature.ts";
 
 export const pairWords = 4;
@@ -44,16 +46,16 @@ export function jaccard(a: Uint32Array, b: Uint32Array): number {
 
 export function writePairs(
   bucket: number,
-  tasks: number,
+  { places, earlier }: Tasks,
   verify: number | null,
   context: CorpusContext,
 ): OutputFile[] {
   const { dir, memory } = context;
   const runs: Run[] = [];
-  for (let task = 0; task < tasks; task++) {
-    const path = collectedPath(dir, task, "keys");
+  for (const [task, place] of places.entries()) {
+    const path = collectedOf(place, "keys");
     const trailer = readTrailer<KeysTrailer>(path);
-    if (trailer.task !== task) throw new Damaged(path, `it belongs to task ${trailer.task}`);
+    if (trailer.task !== place.task) throw new Damaged(path, `it belongs to task ${trailer.task}`);
     for (const sections of trailer.runs) {
       const section = sections[bucket];
       if (!section) throw new Damaged(path, `it has no bucket ${bucket}`);
@@ -62,7 +64,7 @@ export function writePairs(
   }
   const file = createChecked<PairsTrailer>(pairsPath(dir, bucket));
   const writer = recordWriter(file, pairWords);
-  const lookup = verify === null ? null : lookUpFacts(dir);
+  const lookup = verify === null ? null : lookUpFacts(places);
   const width = keyRecordWords + 1;
   const first = new Uint32Array(width);
   const previous = new Uint32Array(width);
@@ -82,6 +84,11 @@ export function writePairs(
       previousSet = null;
       return;
     }
+    if (task < earlier) {
+      previous.set(record);
+      previousSet = null;
+      return;
+    }
     const [firstTask, firstDocument] = [first[keyWords]!, first[keyWords + 1]!];
     if (!lookup) {
       writer.push(firstTask, firstDocument, task, document);
@@ -89,7 +96,10 @@ export function writePairs(
     }
     const [previousTask, previousDocument] = [previous[keyWords]!, previous[keyWords + 1]!];
     firstSet ??= lookup.shingles(firstTask, firstDocument);
-    previousSet ??= firstSet;
+    previousSet ??=
+      previousTask === firstTask && previousDocument === firstDocument
+        ? firstSet
+        : lookup.shingles(previousTask, previousDocument);
     const set = lookup.shingles(task, document);
     if (jaccard(firstSet, set) >= verify!) writer.push(firstTask, firstDocument, task, document);
     else if (previousSet !== firstSet && jaccard(previousSet, set) >= verify!)

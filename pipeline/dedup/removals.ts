@@ -19,6 +19,7 @@ import {
   verifySection,
 } from "./checked-file.ts";
 import { type MembersTrailer, membersPath, memberWords } from "./clusters.ts";
+import type { Tasks } from "./earlier.ts";
 import { lookUpFacts } from "./facts.ts";
 import { roundPath } from "./paths.ts";
 
@@ -34,10 +35,14 @@ type RemovalsTrailer = {
 
 const removalsPath = (dir: string, task: number): string => roundPath(dir, "removals", task, "removals");
 
-export function writeRemovals(task: number, { dir }: CorpusContext): OutputFile[] {
+export function writeRemovals(
+  task: number,
+  { places, earlier }: Tasks,
+  { dir }: CorpusContext,
+): OutputFile[] {
   const members = openChecked<MembersTrailer>(membersPath(dir, task));
   const file = createChecked<RemovalsTrailer>(removalsPath(dir, task));
-  const lookup = lookUpFacts(dir);
+  const lookup = lookUpFacts(places);
   try {
     const { documents, section } = members.trailer;
     const list = new Uint32Array(members.trailer.members * removalWords);
@@ -49,13 +54,13 @@ export function writeRemovals(task: number, { dir }: CorpusContext): OutputFile[
         records.at,
         records.at + memberWords,
       ) as unknown as [number, number, number, number];
-      const kept = keptTask === task && keptDocument === document;
+      const kept = keptTask === earlier + task && keptDocument === document;
       const id = Buffer.from(lookup.id(keptTask, keptDocument), "utf8");
       file.write(id);
       list.set(
         [
           document,
-          lookup.facts(task, document).idCrc,
+          lookup.facts(earlier + task, document).idCrc,
           kept ? 1 : 0,
           size,
           written >>> 0,

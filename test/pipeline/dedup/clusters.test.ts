@@ -21,6 +21,7 @@ import {
 } from "../../../pipeline/dedup/clusters.ts";
 import { contract } from "../../../pipeline/dedup/contraction.ts";
 import { disjointSets, rankedSet } from "../../../pipeline/dedup/disjoint-sets.ts";
+import { tasksOf } from "../../../pipeline/dedup/earlier.ts";
 import { createSorter, sortRecords } from "../../../pipeline/dedup/external-sort.ts";
 import { lookUpFacts } from "../../../pipeline/dedup/facts.ts";
 import { mergeRuns, type Run } from "../../../pipeline/dedup/merge.ts";
@@ -105,8 +106,9 @@ test("clusters in memory and on disk are the same, with the same document kept",
   await collectAndCluster({ stage, tasks }, dir);
   const counts = tasks.map(task => task.length);
   for (const keep of keepPolicies as readonly Keep[]) {
-    const lookup = lookUpFacts(dir);
-    const corpus = { dir, buckets: 14, counts, keep, lookup };
+    const own = tasksOf(dir, tasks.length, [], {}, false);
+    const lookup = lookUpFacts(own.places);
+    const corpus = { dir, tasks: own, buckets: 14, counts, keep, lookup };
     const list = (members: (visit: (...member: number[]) => void) => void) => {
       const all: number[][] = [];
       members((...member) => all.push(member));
