@@ -82,6 +82,8 @@ export type WhatIfAnswer = {
 
 export type DocumentRow = {
   readonly id: string;
+  /** Name of the part it stands in, which makes it quick to find. */
+  readonly part: string;
   readonly url: string | null;
   /** Empty for a kept document. */
   readonly stage: string;
@@ -113,7 +115,7 @@ export type MeasureShown = {
 
 export type DuplicateShown = { readonly id: string; readonly url: string | null; readonly kept: boolean };
 
-/** GET /api/document?id= */
+/** GET /api/document?id=&part= */
 export type DocumentDetail = {
   readonly row: DocumentRow;
   readonly warcFile: string;

@@ -95,7 +95,7 @@ export function studioApp(options: StudioOptions, port: () => number) {
   app.get("/api/documents", async context => context.json(await documents.list(questionOf(context))));
   app.get("/api/choices", async context => context.json(await documents.choices()));
   app.get("/api/document", async context => {
-    const found = await documents.detail(context.req.query("id") ?? "");
+    const found = await documents.detail(context.req.query("id") ?? "", context.req.query("part") ?? "");
     return found
       ? context.json(found)
       : context.json({ error: "the run has no such document", hint: null }, 404);

@@ -21,6 +21,7 @@ import type {
 import { markTaken } from "./marked.ts";
 import type { MeasureRoom } from "./measures.ts";
 import { extractAgain, htmlOf, readPage } from "./one-page.ts";
+import { findById, indexRows, type RowIndex } from "./row-index.ts";
 import { partsOf, readPlan, readStats } from "./workdir.ts";
 
 export type Question = {
@@ -38,10 +39,12 @@ export type Question = {
 
 const pageRows = 50;
 const budgetMs = 1200;
+const mostMembers = 24;
 
 export type DocumentRoom = {
   list(question: Question): Promise<DocumentPage>;
-  detail(id: string): Promise<DocumentDetail | null>;
+  /** `near`: the name of the part that is likely to hold it. */
+  detail(id: string, near: string): Promise<DocumentDetail | null>;
   /** The page's own HTML with what the extractor takes marked, or null. */
   original(id: string): Promise<string | null>;
   choices(): Promise<Choices>;
@@ -50,11 +53,10 @@ export type DocumentRoom = {
 const text = (value: unknown): string | null =>
   value === null || value === undefined ? null : String(value);
 
-function rowOf(row: Row): DocumentRow {
+function rowOf(row: Row, part: string): DocumentRow {
   const kept = row["reason"] === "kept" || row["reason"] === undefined;
   return {
-    id: String(row["id"]),
-    url: text(row["url"]),
+    ...{ id: String(row["id"]), part, url: text(row["url"]) },
     stage: kept ? "" : String(row["stage"]),
     reason: kept ? "kept" : String(row["reason"]),
     value: text(row["value"]),
@@ -121,7 +123,7 @@ async function list(workdir: string, question: Question): Promise<DocumentPage> 
       for await (const cells of table.read({ columns, from: row })) {
         row++;
         looked++;
-        if (takes(cells)) rows.push(rowOf(cells));
+        if (takes(cells)) rows.push(rowOf(cells, basename(path, ".parquet")));
         if (rows.length < pageRows && (looked % 512 !== 0 || Date.now() < until)) continue;
         next = `${part}.${row}`;
         break;
@@ -133,21 +135,17 @@ async function list(workdir: string, question: Question): Promise<DocumentPage> 
   return { rows, next, looked, total };
 }
 
+type Indexes = { readonly decisions: RowIndex; readonly members: RowIndex; readonly clusters: RowIndex };
+
 type Found = { readonly row: Row; readonly part: string };
 
-async function findDecision(workdir: string, id: string): Promise<Found | null> {
-  for (const path of decisionParts(workdir)) {
-    for await (const row of readTable(path))
-      if (row["id"] === id) return { row, part: basename(path, ".parquet") };
-  }
-  return null;
+async function findDecision({ decisions }: Indexes, id: string, near = ""): Promise<Found | null> {
+  const [found] = await decisions.find(id, { near });
+  return found ? { row: found.row, part: basename(found.path, ".parquet") } : null;
 }
 
-async function findIn(path: string, id: string): Promise<Row | null> {
-  if (!existsSync(path)) return null;
-  for await (const row of readTable(path)) if (row["id"] === id) return row;
-  return null;
-}
+const findIn = async (path: string, id: string): Promise<Row | null> =>
+  existsSync(path) ? findById(path, id) : null;
 
 async function rejectedText(path: string, id: string): Promise<string | null> {
   if (!existsSync(path)) return null;
@@ -160,34 +158,24 @@ async function rejectedText(path: string, id: string): Promise<string | null> {
   return null;
 }
 
-async function clusterOf(workdir: string, id: string): Promise<DocumentDetail["cluster"]> {
-  let own: Row | null = null;
-  const paths = clusterParts(workdir);
-  for (const path of paths) {
-    own = await findIn(path, id);
-    if (own) break;
-  }
+async function clusterOf(
+  { decisions, members, clusters }: Indexes,
+  id: string,
+  part: string,
+): Promise<DocumentDetail["cluster"]> {
+  const [own] = await members.find(id, { near: part });
   if (!own) return null;
-  const members: { id: string; kept: boolean }[] = [];
-  for (const path of paths) {
-    for await (const row of readTable(path)) {
-      if (row["cluster_id"] !== own["cluster_id"] || members.length >= 50) continue;
-      members.push({ id: String(row["id"]), kept: row["id"] === row["kept_id"] });
-    }
+  const rows = await clusters.find(String(own.row["cluster_id"]), { most: mostMembers });
+  const shown: DuplicateShown[] = [];
+  for (const { row, path } of rows) {
+    const member = String(row["id"]);
+    const [decided] = await decisions.find(member, {
+      near: basename(path, ".parquet"),
+      columns: ["id", "url"],
+    });
+    shown.push({ id: member, url: text(decided?.row["url"]), kept: member === row["kept_id"] });
   }
-  const urls = new Map<string, string | null>();
-  for (const path of decisionParts(workdir)) {
-    for await (const row of readTable(path, ["id", "url"])) {
-      if (members.some(member => member.id === row["id"])) urls.set(String(row["id"]), text(row["url"]));
-    }
-  }
-  return {
-    id: String(own["cluster_id"]),
-    size: Number(own["cluster_size"]),
-    members: members.map(
-      ({ id: member, kept }): DuplicateShown => ({ id: member, url: urls.get(member) ?? null, kept }),
-    ),
-  };
+  return { id: String(own.row["cluster_id"]), size: Number(own.row["cluster_size"]), members: shown };
 }
 
 async function measuresOf(
@@ -218,12 +206,17 @@ async function measuresOf(
   return shown;
 }
 
-async function detail(workdir: string, id: string, room: MeasureRoom): Promise<DocumentDetail | null> {
+async function detail(
+  workdir: string,
+  indexes: Indexes,
+  { id, near }: { readonly id: string; readonly near: string },
+  room: MeasureRoom,
+): Promise<DocumentDetail | null> {
   const plan = readPlan(workdir);
-  const found = await findDecision(workdir, id);
+  const found = await findDecision(indexes, id, near);
   if (!found) return null;
   const { row, part } = found;
-  const decided = rowOf(row);
+  const decided = rowOf(row, part);
   const [warcFile, warcOffset] = [String(row["warc_file"]), Number(row["warc_offset"])];
   const kept =
     decided.reason === "kept" ? await findIn(join(workdir, "documents", `${part}.parquet`), id) : null;
@@ -242,17 +235,22 @@ async function detail(workdir: string, id: string, room: MeasureRoom): Promise<D
     date: text(kept?.["date"]) ?? (page?.date || null),
     meta: JSON.parse(text(kept?.["meta"]) ?? "{}") as Record<string, unknown>,
     measures: await measuresOf(workdir, plan, id, part, room),
-    cluster: await clusterOf(workdir, id),
+    cluster: await clusterOf(indexes, id, part),
     original: page?.page !== null && page !== null,
   };
 }
 
 export function openDocuments(workdir: string, room: MeasureRoom): DocumentRoom {
+  const indexes: Indexes = {
+    decisions: indexRows(() => decisionParts(workdir), "id"),
+    members: indexRows(() => clusterParts(workdir), "id"),
+    clusters: indexRows(() => clusterParts(workdir), "cluster_id"),
+  };
   return {
     list: question => list(workdir, question),
-    detail: id => detail(workdir, id, room),
+    detail: (id, near) => detail(workdir, indexes, { id, near }, room),
     async original(id) {
-      const found = await findDecision(workdir, id);
+      const found = await findDecision(indexes, id);
       if (!found) return null;
       const plan = readPlan(workdir);
       const page = await readPage(plan, String(found.row["warc_file"]), Number(found.row["warc_offset"]), id);

@@ -4,9 +4,10 @@
  * (a million documents with nine measures: 80 MB), so that a dragged line answers at once.
  */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { nearest, shown, UserError } from "../../lib/errors.ts";
 import { defaults } from "../../lib/options.ts";
-import { readTable } from "../../lib/parquet.ts";
+import { openTable, readTable } from "../../lib/parquet.ts";
 import type { Rejection, Stage } from "../../pipeline/stage.ts";
 import { documentStages } from "../../pipeline/stages.ts";
 import type { Histogram, StageMeasures, Threshold, WhatIfAnswer } from "../api.ts";
@@ -20,6 +21,8 @@ type Columns = {
 };
 
 const bars = 60;
+/** Rows of a part looked at for one that passed. */
+const mostTried = 500;
 
 async function readColumns(workdir: string, stage: string, mark: string): Promise<Columns> {
   const values = new Map<string, number[]>();
@@ -33,6 +36,8 @@ async function readColumns(workdir: string, stage: string, mark: string): Promis
       }
       kept.push(reason === "" || reason === null ? 1 : 0);
     }
+    // Reading a part is one long breath: let other requests in between.
+    await setImmediate();
   }
   return {
     mark,
@@ -86,6 +91,20 @@ export function thresholdsOf(
     }
   }
   return found;
+}
+
+/** What was measured on the first document that passed: enough to tell where the limits are. */
+async function firstPassing(paths: readonly string[]): Promise<Record<string, number> | null> {
+  for (const path of paths) {
+    const table = await openTable(path);
+    try {
+      for await (const { id: _, reason, ...measures } of table.read({ to: mostTried }))
+        if (reason === "" || reason === null) return measures as Record<string, number>;
+    } finally {
+      table.close();
+    }
+  }
+  return null;
 }
 
 function attempt(reject: Reject, row: Readonly<Record<string, number>>, options: unknown): Rejection | null {
@@ -146,7 +165,10 @@ export function openMeasures(workdir: string): MeasureRoom {
   };
   return {
     async limits(name) {
-      return limitsIn(judgedStage(workdir, name), await columnsOf(name));
+      const { stage, options } = judgedStage(workdir, name);
+      if (!stage.reject) return new Map();
+      const row = await firstPassing(partsOf(join(workdir, "measures", name)));
+      return row ? thresholdsOf(stage.reject as Reject, options, row) : new Map();
     },
     async histograms(name) {
       const judged = judgedStage(workdir, name);

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { difference } from "../../studio/page/parts/difference.ts";
+import { createTable } from "../../lib/parquet.ts";
+import { difference } from "../../studio/difference.ts";
 import { namesUs } from "../../studio/server/guard.ts";
 import { attentionWeights } from "../../studio/server/inside.ts";
 import { markTaken } from "../../studio/server/marked.ts";
 import { thresholdsOf } from "../../studio/server/measures.ts";
 import { longestRun } from "../../studio/server/memorised.ts";
 import { wanted } from "../../studio/server/openai.ts";
+import { hashOf, indexRows } from "../../studio/server/row-index.ts";
 import { thinned } from "../../studio/server/training.ts";
 import { tokenText } from "../../studio/server/vocabulary.ts";
 
@@ -117,4 +122,31 @@ test("fields that a base model cannot honour are refused by name", () => {
   assert.throws(() => wanted({ prompt: "a", max_tokens: 10_000 }), {
     message: /^maxTokens: expected 1 to 512/,
   });
+});
+
+test("rows are found by a value in whichever part they stand, also when hashes agree or a part has changed", async t => {
+  const dir = mkdtempSync(join(tmpdir(), "curate-rows-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const [a, b] = ["costarring", "liquid"];
+  assert.equal(hashOf(a), hashOf(b));
+  const write = (name: string, ids: readonly string[]) => {
+    const table = createTable(join(dir, name), { id: "string", n: "int" });
+    ids.forEach((id, n) => {
+      table.add({ id, n });
+    });
+    table.commit();
+  };
+  write("part-00000.parquet", ["x", a, "y"]);
+  write("part-00001.parquet", ["x", "z", b]);
+  const paths = ["part-00000.parquet", "part-00001.parquet"].map(name => join(dir, name));
+  const index = indexRows(() => paths, "id");
+  const places = async (id: string, most = 1) =>
+    (await index.find(id, { most })).map(({ path, at }) => `${paths.indexOf(path)}.${at}`);
+  assert.deepEqual(await places(b), ["1.2"]);
+  assert.deepEqual(await places(a), ["0.1"]);
+  assert.deepEqual(await places("x", 9), ["0.0", "1.0"]);
+  assert.deepEqual(await places("nobody"), []);
+  write("part-00000.parquet", ["y", "y", "y", "late"]);
+  assert.deepEqual(await places("late"), ["0.3"]);
+  assert.deepEqual(await places(a), []);
 });

@@ -1,9 +1,9 @@
 /** Documents one by one: found by stage, reason, language, domain or words; each with its page and its whole story. */
 import { useEffect, useState } from "preact/hooks";
 import type { Choices, DocumentDetail, DocumentPage, DocumentRow } from "../../api.ts";
+import { difference } from "../../difference.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
-import { difference } from "../parts/difference.ts";
 import { Empty, Notice } from "../parts/notice.tsx";
 import { count, short } from "../words.ts";
 
@@ -124,7 +124,7 @@ export function DocumentsPage({ run, rest }: PageProps) {
           <ul class="document-list">
             {listing.rows.map(row => (
               <li key={row.id}>
-                <Row row={row} chosen={row.id === id} choose={() => go({ id: row.id })} />
+                <Row row={row} chosen={row.id === id} choose={() => go({ id: row.id, part: row.part })} />
               </li>
             ))}
             {listing.rows.length === 0 && !listing.busy && <li class="empty">No such document.</li>}
@@ -139,7 +139,12 @@ export function DocumentsPage({ run, rest }: PageProps) {
           </p>
         </div>
         {id ? (
-          <Detail key={id} id={id} open={other => go({ id: other })} />
+          <Detail
+            key={id}
+            id={id}
+            part={rest.get("part") ?? ""}
+            open={other => go({ id: other, part: "" })}
+          />
         ) : (
           <p class="quiet">Choose a document to read it beside its page.</p>
         )}
@@ -212,8 +217,10 @@ const origins = {
   none: "",
 } as const;
 
-function Detail({ id, open }: { readonly id: string; readonly open: (id: string) => void }) {
-  const { value, error } = useAnswer(id, () => ask<DocumentDetail>("/api/document", { id }));
+type DetailProps = { readonly id: string; readonly part: string; readonly open: (id: string) => void };
+
+function Detail({ id, part, open }: DetailProps) {
+  const { value, error } = useAnswer(id, () => ask<DocumentDetail>("/api/document", { id, part }));
   const [original, setOriginal] = useState(true);
   if (error) return <Notice error={error} />;
   if (!value) return <p class="wait">Reading…</p>;
