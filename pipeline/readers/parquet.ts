@@ -56,12 +56,16 @@ export async function* readParquet(
         try {
           table = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors });
         } catch (error) {
-          const at = { file: name, offset, length: length * (rowEnd - rowStart) };
-          const message = `rows ${rowStart} to ${rowEnd - 1}: ${(error as Error).message}`;
+          // Pages are decoded from the group's first on: behind a damaged one nothing can be read.
+          const at = { file: name, offset, length: length * (rows - from) };
+          const message = `rows ${rowStart} to ${firstRow + rows - 1}: ${(error as Error).message}`;
           yield { kind: "failure", code: "bad-parquet", message, at };
-          continue;
+          break;
         }
-        for (const [i, row] of table.entries()) {
+        // Rows that the footer promises and no page holds come as objects whose columns are undefined; nulls are null.
+        const held = table.findIndex(row => Object.values(row).every(value => value === undefined));
+        const missing = held >= 0 ? held : table.length < rowEnd - rowStart ? table.length : -1;
+        for (const [i, row] of table.slice(0, missing < 0 ? table.length : missing).entries()) {
           const at = { file: name, offset: offset + (from + i) * length, length };
           const document = rowToDocument(row, settings, at);
           if (typeof document === "string")
@@ -72,6 +76,12 @@ export async function* readParquet(
             const { id, url, text } = document;
             yield { kind: "drop", reason: "too-large", id, url, value: text.length, at };
           } else yield { kind: "document", document };
+        }
+        if (missing >= 0) {
+          const at = { file: name, offset, length: 0 };
+          const message = `the footer promises rows ${rowStart + missing} to ${firstRow + rows - 1}, which are not there`;
+          yield { kind: "failure", code: "bad-parquet", message, at };
+          break;
         }
       }
       firstRow += rows;

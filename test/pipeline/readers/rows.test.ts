@@ -207,6 +207,31 @@ test("Parquet: the columns asked for, row by row, in any codec the format has", 
   }
 });
 
+test("a Parquet footer that promises billions of rows costs one failure for its row group", async () => {
+  const table = Buffer.from(
+    parquetWriteBuffer({
+      columnData: [{ name: "text", data: Array.from({ length: 100 }, (_, i) => `text ${i}`) }],
+      rowGroupSize: 50,
+    }),
+  );
+  const footer = table.length - 8 - table.readUInt32LE(table.length - 8);
+  // 50 as the format's compact integers have it; one of its places in the footer is the count of the first group's rows.
+  const lies: string[][] = [];
+  for (let at = footer; at < table.length - 8; at++) {
+    if (table[at] !== 100) continue;
+    const end = Buffer.alloc(8, "PAR1");
+    end.writeUInt32LE(table.length - 8 - footer + 4);
+    const many = Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x7f]);
+    const lie = Buffer.concat([table.subarray(0, at), many, table.subarray(at + 1, table.length - 8), end]);
+    lies.push(summary(await read(`lie-${at}.parquet`, lie)));
+  }
+  assert.ok(lies.length >= 4);
+  for (const events of lies) assert.ok(events.length <= 101, `${events.length} events`);
+  const caught = lies.filter(events => events.includes("failure bad-parquet"));
+  assert.ok(caught.length >= 2);
+  for (const events of caught) assert.ok(events.filter(event => event.startsWith("document")).length >= 50);
+});
+
 test("a Parquet file without the text column, or that is none, is refused with what to do", async () => {
   const bytes = Buffer.from(parquetWriteBuffer({ columnData: [{ name: "texts", data: ["a"] }] }));
   await assert.rejects(read("other.parquet", bytes), (error: Error) => {
