@@ -7,6 +7,7 @@ import type { CorpusStage } from "./corpus-stage.ts";
 import { exactDedup } from "./dedup/exact-dedup.ts";
 import { lineDedup } from "./dedup/line-dedup.ts";
 import { minhash } from "./dedup/minhash.ts";
+import { substringDedup } from "./dedup/substring-dedup.ts";
 import { urlDedup } from "./dedup/url-dedup.ts";
 import { extract } from "./extractors/extract.ts";
 import { badWords } from "./filters/bad-words.ts";
@@ -51,6 +52,7 @@ export const corpusStages: ReadonlyMap<string, AnyCorpusStage> = byName<AnyCorpu
   exactDedup,
   minhash,
   lineDedup,
+  substringDedup,
 ]);
 
 function byName<S extends { readonly name: string }>(stages: readonly S[]): ReadonlyMap<string, S> {

@@ -1,6 +1,6 @@
 /**
- * Removes lines that occur elsewhere in the corpus: menus, notices, signatures, quotations. Lines are compared without
- * case and digits. A document of which nothing remains is dropped. Off unless the recipe lists it: it removes text inside
+ * Removes lines or paragraphs that occur elsewhere in the corpus: menus, notices, signatures, quotations. They are
+ * compared without case and digits. A document of which nothing remains is dropped. Off unless the recipe lists it: it removes text inside
  * documents that were kept as a whole by everybody else.
  */
 import { choice, integer, type Options } from "../../lib/options.ts";
@@ -10,13 +10,22 @@ import { strip } from "../text/lines.ts";
 import { createLineKeys, hashLine, partitions, readRepeated, writeRepeated } from "./line-keys.ts";
 
 const options = {
-  minCharacters: integer(20, "shorter lines are never repetitions", { min: 1 }),
-  copies: integer(2, "a line that occurs this often in the corpus is repeated", { min: 2, max: 1000 }),
+  unit: choice("line", "what is compared and removed: single lines, or paragraphs between blank lines", [
+    "line",
+    "paragraph",
+  ] as const),
+  minCharacters: integer(20, "shorter lines or paragraphs are never repetitions", { min: 1 }),
+  copies: integer(2, "one that occurs this often in the corpus is repeated", { min: 2, max: 1000 }),
   keep: choice("first", "whether the first occurrence stays, in the order of the inputs, or none", [
     "first",
     "none",
   ] as const),
 } satisfies Options;
+
+/** A text's pieces, and what stands between two of them where they are put together again. */
+function piecesOf(text: string, unit: "line" | "paragraph"): readonly [readonly string[], string] {
+  return unit === "line" ? [text.split("\n"), "\n"] : [text.split(/\n(?:[^\S\n]*\n)+/), "\n\n"];
+}
 
 /** What two lines have in common that count as the same. */
 export const lineKey = (line: string): string =>
@@ -27,7 +36,7 @@ export const lineKey = (line: string): string =>
 export const lineDedup: CorpusStage<typeof options> = {
   name: "line-dedup",
   kind: "dedup",
-  about: "removes lines that were seen before anywhere in the corpus",
+  about: "removes lines or paragraphs that were seen before anywhere in the corpus",
   source: "Wenzek et al. 2020 (CCNet), section 3.1, there for paragraphs",
   options,
   reasons: ["only-repeated-lines"],
@@ -40,7 +49,7 @@ export const lineDedup: CorpusStage<typeof options> = {
       add({ text }, index) {
         if (index !== documents++)
           throw new Error(`document ${index} came where ${documents - 1} was expected`);
-        text.split("\n").forEach((line, i) => {
+        piecesOf(text, values.unit)[0].forEach((line, i) => {
           const key = lineKey(line);
           if (codePoints(key) < values.minCharacters) return;
           hashLine(key, hash);
@@ -57,15 +66,13 @@ export const lineDedup: CorpusStage<typeof options> = {
       run: (job, context) => writeRepeated(job, tasks, values.copies, values.keep === "first", context),
     },
   ],
-  async apply(_, { dir, task }) {
+  async apply({ unit }, { dir, task }) {
     const repeatedIn = readRepeated(dir, task);
     return (document, index) => {
       const repeated = repeatedIn(index);
       if (!repeated) return { verdict: { keep: document }, membership: null };
-      const text = document.text
-        .split("\n")
-        .filter((_, i) => !repeated.has(i))
-        .join("\n");
+      const [pieces, between] = piecesOf(document.text, unit);
+      const text = pieces.filter((_, i) => !repeated.has(i)).join(between);
       const verdict =
         strip(text) === ""
           ? { drop: "only-repeated-lines", value: repeated.size, threshold: 0 }

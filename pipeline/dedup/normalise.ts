@@ -60,6 +60,9 @@ export function normaliseText(text: string, normalisation: Normalisation): strin
 const unspacedScripts =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]$/u;
 
+/** Whether there is a character of a script that is written without spaces. */
+export const unspacedCharacter = new RegExp(unspacedScripts.source.slice(1, -1), "u");
+
 /** A space around every character of a script that is written without spaces. */
 function separateUnspaced(text: string): string {
   let result = "";
