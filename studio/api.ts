@@ -90,6 +90,10 @@ export type DocumentRow = {
   readonly reason: string;
   readonly value: string | null;
   readonly threshold: string | null;
+  /** Of kept documents. */
+  readonly title: string | null;
+  readonly language: string | null;
+  readonly score: number | null;
 };
 
 /** GET /api/documents */
@@ -162,9 +166,26 @@ export type TrainingRun = {
 /** GET /api/training: the workdir's own run first, then those named to compare. */
 export type Training = { readonly runs: readonly TrainingRun[] };
 
+export type SampleSpelling = {
+  readonly step: number;
+  readonly words: number;
+  /** Of these words, how many the corpus does not know, and which. */
+  readonly unknown: number;
+  readonly strange: readonly string[];
+};
+
+/** GET /api/spelling: of the workdir's own run. */
+export type Spelling = {
+  /** Distinct words known from the corpus. */
+  readonly known: number;
+  readonly samples: readonly SampleSpelling[];
+  /** The step from which on it writes words that exist. */
+  readonly from: number | null;
+};
+
 export type TokenShown = { readonly ids: readonly number[]; readonly text: string; readonly bytes: number };
 
-/** POST /api/tokenize {text} */
+/** POST /api/tokenize {text, which}: "own" answers at once, the published vocabularies take a second to load. */
 export type Tokenized = {
   readonly bytes: number;
   readonly characters: number;

@@ -20,6 +20,7 @@ import { findMemorised } from "./memorised.ts";
 import { openModelRoom } from "./model.ts";
 import { type CompletionRequest, pieces, wanted, whole } from "./openai.ts";
 import { readPageFiles } from "./page-files.ts";
+import { openSpelling } from "./spelling.ts";
 import { readTraining } from "./training.ts";
 import { openVocabulary } from "./vocabulary.ts";
 import { overview } from "./workdir.ts";
@@ -74,6 +75,7 @@ export function studioApp(options: StudioOptions, port: () => number) {
   const measures = openMeasures(workdir);
   const documents = openDocuments(workdir, measures);
   const vocabulary = openVocabulary(workdir);
+  const spelling = openSpelling(workdir);
   const models = openModelRoom(workdir, device);
 
   app.use(guard(port));
@@ -105,11 +107,14 @@ export function studioApp(options: StudioOptions, port: () => number) {
     context.header("content-security-policy", framePolicy);
     return html === null ? context.text("The page is not here any more.", 404) : context.html(html);
   });
+  app.get("/api/spelling", async context => context.json(await spelling()));
   app.get("/api/training", context => context.json(readTraining([workdir, ...compare])));
   app.post("/api/tokenize", async context => {
-    const { text = "" } = await bodyOf<{ text?: unknown }>(context);
+    const { text = "", which = "all" } = await bodyOf<{ text?: unknown; which?: unknown }>(context);
     if (typeof text !== "string") throw new UserError("text: expected a text");
-    return context.json(vocabulary.tokenize(text));
+    if (which !== "own" && which !== "published" && which !== "all")
+      throw new UserError("which: expected own, published or all");
+    return context.json(await vocabulary.tokenize(text, which));
   });
   app.get("/api/vocabulary", context =>
     context.json(

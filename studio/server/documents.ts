@@ -61,8 +61,14 @@ function rowOf(row: Row, part: string): DocumentRow {
     reason: kept ? "kept" : String(row["reason"]),
     value: text(row["value"]),
     threshold: text(row["threshold"]),
+    ...{ title: text(row["title"]), language: text(row["language"]) },
+    score: typeof row["language_score"] === "number" ? row["language_score"] : null,
   };
 }
+
+/** The language a dropped document was dropped for: the stage language writes it before its score. */
+const saidLanguage = (row: Row) =>
+  row["stage"] === "language" ? String(row["value"]).split(" ", 1)[0] : undefined;
 
 /** All parts of the decisions, phase by phase. */
 const decisionParts = (workdir: string): string[] => partsOf(join(workdir, "decisions")).flatMap(partsOf);
@@ -84,13 +90,13 @@ function planOf(workdir: string, question: Question) {
     domain === "" || (url !== null && (getDomain(url) === domain || url.includes(`//${domain}`)));
   if (state === "kept") {
     const inText = query !== "" && !/^https?:|^<?urn:/.test(query);
-    const columns = ["id", "url", "language", "language_score", ...(inText ? ["text"] : [])];
+    const columns = ["id", "url", "title", "language", "language_score", ...(inText ? ["text"] : [])];
     const takes = (row: Row) =>
       (language === "" || row["language"] === language) &&
       (minScore === 0 || Number(row["language_score"]) >= minScore) &&
       inDomain(text(row["url"])) &&
       (query === "" ||
-        [row["id"], row["url"], row["text"]].some(
+        [row["id"], row["url"], row["title"], row["text"]].some(
           cell => typeof cell === "string" && cell.toLowerCase().includes(query),
         ));
     return { paths: partsOf(join(workdir, "documents")), columns, takes };
@@ -99,6 +105,7 @@ function planOf(workdir: string, question: Question) {
     (state === "all" || row["reason"] !== "kept") &&
     (stage === "" || row["stage"] === stage) &&
     (reason === "" || row["reason"] === reason) &&
+    (language === "" || saidLanguage(row) === language) &&
     inDomain(text(row["url"])) &&
     (query === "" ||
       [row["id"], row["url"]].some(cell => typeof cell === "string" && cell.toLowerCase().includes(query)));

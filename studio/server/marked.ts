@@ -6,6 +6,8 @@
 
 const begin = '<span style="background:#ffe28a;color:#1d2430">';
 const quiet = /^(?:script|style|template|noscript|textarea|title|select)$/i;
+/** Left out: hints to look up and connect to other machines, which no policy forbids, and other bases for links. */
+const reaching = /^<(?:link|base|meta)\b/i;
 /** Pieces shorter than this are too common to say where they were taken from. */
 const leastCharacters = 3;
 
@@ -29,6 +31,7 @@ export function markTaken(html: string, text: string): string {
   let within = "";
   for (const part of parts) {
     if (part.startsWith("<")) {
+      if (reaching.test(part)) continue;
       const [, slash, name = ""] = /^<(\/?)([a-z][a-z0-9]*)/i.exec(part) ?? [];
       if (quiet.test(name)) within = slash ? "" : name;
       out.push(part);

@@ -6,6 +6,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { UserError } from "../../lib/errors.ts";
 import { readTable } from "../../lib/parquet.ts";
 import { createDecoder } from "../../tokenizer/decoder.ts";
@@ -23,8 +24,10 @@ const mostText = 200_000;
 const pageSize = 200;
 const sampledDocuments = 300;
 
+export type Which = "own" | "published" | "all";
+
 export type VocabularyRoom = {
-  tokenize(text: string): Tokenized;
+  tokenize(text: string, which: Which): Promise<Tokenized>;
   page(query: string, from: number): VocabularyPage;
   merges(word: string): MergeReplay;
   compression(): Promise<Compression>;
@@ -60,13 +63,16 @@ export function openVocabulary(workdir: string): VocabularyRoom {
     }
     return others.get(name)!;
   };
-  const all = (): { name: string; encoder: Encoder }[] => [
-    { name: "this run", encoder: ours().encoder },
-    ...published.flatMap(name => {
+  const encodersOf = async (which: Which): Promise<{ name: string; encoder: Encoder }[]> => {
+    const list = which === "published" ? [] : [{ name: "this run", encoder: ours().encoder }];
+    for (const name of which === "own" ? [] : published) {
+      // Each takes half a second to load: let other requests in between.
+      await setImmediate();
       const encoder = publishedEncoder(name);
-      return encoder ? [{ name, encoder }] : [];
-    }),
-  ];
+      if (encoder) list.push({ name, encoder });
+    }
+    return list;
+  };
   const factsOf = () => {
     const held = ours();
     held.facts ??= tokenFacts(held.encoder);
@@ -76,13 +82,13 @@ export function openVocabulary(workdir: string): VocabularyRoom {
   };
   let compressed: Promise<Compression> | null = null;
   return {
-    tokenize(text) {
+    async tokenize(text, which) {
       if (text.length > mostText)
         throw new UserError(`expected at most ${mostText} characters, got ${text.length}`);
       return {
         bytes: Buffer.byteLength(text),
         characters: [...text].length,
-        vocabularies: all().map(({ name, encoder }) => {
+        vocabularies: (await encodersOf(which)).map(({ name, encoder }) => {
           const ids = encoder.encode(text);
           return {
             name,
@@ -135,7 +141,7 @@ export function openVocabulary(workdir: string): VocabularyRoom {
       };
     },
     compression() {
-      compressed ??= compare(workdir, all());
+      compressed ??= encodersOf("all").then(list => compare(workdir, list));
       return compressed;
     },
   };

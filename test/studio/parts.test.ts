@@ -1,3 +1,4 @@
+/** The studio's pure parts: guard, thresholds told by trying, marks, differences, row indexes, longest runs. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

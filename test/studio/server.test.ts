@@ -1,3 +1,4 @@
+/** The studio's server over the default recipe's run: what it answers is what the files say, what it must refuse it refuses. */
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";

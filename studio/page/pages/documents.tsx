@@ -24,6 +24,18 @@ export function DocumentsPage({ run, rest }: PageProps) {
   };
   const { value: choices } = useAnswer(run.mark, () => ask<Choices>("/api/choices"));
   const listing = useListing({ ...filters, state }, run.mark);
+  useEffect(() => {
+    const keyed = (event: KeyboardEvent) => {
+      const by = event.key === "j" ? 1 : event.key === "k" ? -1 : 0;
+      const { target } = event;
+      if (by === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
+      const row = listing.rows[listing.rows.findIndex(one => one.id === id) + by];
+      if (row) go({ id: row.id, part: row.part });
+    };
+    addEventListener("keydown", keyed);
+    return () => removeEventListener("keydown", keyed);
+  });
   const reasons = choices?.stages.find(({ name }) => name === filters.stage)?.reasons ?? [];
   if (run.stages[0]!.in === 0)
     return <Empty title="No documents yet">They appear as the first part is read.</Empty>;
@@ -35,7 +47,9 @@ export function DocumentsPage({ run, rest }: PageProps) {
           show
           <select
             value={state}
-            onChange={event => go({ state: event.currentTarget.value, stage: "", reason: "", id: "" })}
+            onChange={event =>
+              go({ state: event.currentTarget.value, stage: "", reason: "", language: "", id: "" })
+            }
           >
             <option value="kept">kept</option>
             <option value="rejected">dropped</option>
@@ -48,7 +62,7 @@ export function DocumentsPage({ run, rest }: PageProps) {
               by
               <select
                 value={filters.stage}
-                onChange={event => go({ stage: event.currentTarget.value, reason: "", id: "" })}
+                onChange={event => go({ stage: event.currentTarget.value, reason: "", language: "", id: "" })}
               >
                 <option value="">any stage</option>
                 {choices?.stages.map(({ name }) => (
@@ -68,6 +82,16 @@ export function DocumentsPage({ run, rest }: PageProps) {
                     <option key={name}>{name}</option>
                   ))}
                 </select>
+              </label>
+            )}
+            {filters.stage === "language" && (
+              <label>
+                language
+                <input
+                  value={filters.language}
+                  size={4}
+                  onChange={event => go({ language: event.currentTarget.value.trim(), id: "" })}
+                />
               </label>
             )}
           </>
@@ -146,7 +170,10 @@ export function DocumentsPage({ run, rest }: PageProps) {
             open={other => go({ id: other, part: "" })}
           />
         ) : (
-          <p class="quiet">Choose a document to read it beside its page.</p>
+          <p class="quiet">
+            Choose a document to read it beside its page; keys <kbd>j</kbd> and <kbd>k</kbd> go to the next
+            and the one before.
+          </p>
         )}
       </div>
     </>
@@ -191,16 +218,25 @@ function useListing(filters: Record<string, string>, mark: string) {
   return { ...state, more: () => void load(state.next ?? "", state.rows, state.looked, () => true) };
 }
 
+const inView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
+
 function Row({ row, chosen, choose }: { row: DocumentRow; chosen: boolean; choose: () => void }) {
   return (
-    <button type="button" aria-pressed={chosen} onClick={choose}>
+    <button type="button" aria-pressed={chosen} onClick={choose} ref={chosen ? inView : null}>
       <span class="url" title={row.url ?? row.id}>
-        {row.url?.replace(/^https?:\/\/(www\.)?/, "") ?? row.id}
+        {row.title ?? shortUrl(row)}
       </span>
-      <small>{row.stage === "" ? "kept" : `${row.stage}: ${verdict(row)}`}</small>
+      <small>{row.stage === "" ? keptLine(row) : `${row.stage}: ${verdict(row)}`}</small>
     </button>
   );
 }
+
+const shortUrl = ({ url, id }: DocumentRow) => url?.replace(/^https?:\/\/(www\.)?/, "") ?? id;
+
+const keptLine = (row: DocumentRow) =>
+  [row.title ? shortUrl(row) : "kept", row.language ? `${row.language} ${row.score?.toFixed(2) ?? ""}` : ""]
+    .filter(Boolean)
+    .join(" · ");
 
 const numeric = (value: string) =>
   value !== "" && Number.isFinite(Number(value)) ? short(Number(value)) : value;

@@ -119,20 +119,32 @@ function AttentionMap({ head, weights, tokens }: MapProps) {
           </>
         )}
       </figcaption>
-      <canvas
-        ref={canvas}
-        width={T}
-        height={T}
-        role="img"
-        aria-label={`attention of head ${head}`}
-        onMouseMove={event => {
-          const box = event.currentTarget.getBoundingClientRect();
-          const place = (offset: number, side: number) =>
-            Math.max(0, Math.min(T - 1, Math.floor((offset / side) * T)));
-          setAt([place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width)]);
-        }}
-        onMouseLeave={() => setAt(null)}
-      />
+      <div class="map">
+        <div class="map-side" aria-hidden="true">
+          {tokens.map((text, i) => (
+            <span key={i}>{visible(text, true)}</span>
+          ))}
+        </div>
+        <canvas
+          ref={canvas}
+          width={T}
+          height={T}
+          role="img"
+          aria-label={`attention of head ${head}`}
+          onMouseMove={event => {
+            const box = event.currentTarget.getBoundingClientRect();
+            const place = (offset: number, side: number) =>
+              Math.max(0, Math.min(T - 1, Math.floor((offset / side) * T)));
+            setAt([place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width)]);
+          }}
+          onMouseLeave={() => setAt(null)}
+        />
+        <div class="map-foot" aria-hidden="true">
+          {tokens.map((text, i) => (
+            <span key={i}>{visible(text, true)}</span>
+          ))}
+        </div>
+      </div>
     </figure>
   );
 }

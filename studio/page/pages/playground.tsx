@@ -220,6 +220,10 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
       {error && <Notice error={error} />}
       {chosen && (
         <div class="alternatives">
+          <p class="quiet">
+            {open === 0 ? "First" : "Here"} it took <code>{visible(chosen.token, true)}</code> at{" "}
+            {percent(chosen.probability)}; click another to go on with it instead.
+          </p>
           {chosen.alternatives.map(other => (
             <button
               key={other.id}
@@ -233,16 +237,15 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
               }}
             >
               <code>{visible(other.text, true) || "∅"}</code>
-              <span class="bar" style={{ width: `${Math.max(1, other.probability * 100)}%` }} />
+              <span
+                class="bar"
+                style={{
+                  width: `${Math.max(1, (other.probability / chosen.alternatives[0]!.probability) * 100)}%`,
+                }}
+              />
               <span class="number">{percent(other.probability)}</span>
             </button>
           ))}
-          {!chosen.alternatives.some(({ id }) => id === chosen.id) && (
-            <p class="quiet">
-              It took <code>{visible(chosen.token, true)}</code> at {percent(chosen.probability)}, below
-              these.
-            </p>
-          )}
         </div>
       )}
       {found instanceof Error && <Notice error={found} />}

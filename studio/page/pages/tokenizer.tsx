@@ -13,8 +13,13 @@ export function TokenizerPage({ run, rest }: PageProps) {
   const [text, setText] = useState(rest.get("text") ?? example);
   const [whitespace, setWhitespace] = useState(false);
   const { value, error } = useAnswer(`${text} ${run.has.tokenizer}`, () =>
-    post<Tokenized>("/api/tokenize", { text }),
+    post<Tokenized>("/api/tokenize", { text, which: "own" }),
   );
+  // The published vocabularies are asked for once ours is shown: they take a moment to load.
+  const published = useAnswer(value ? text : "", () =>
+    post<Tokenized>("/api/tokenize", { text, which: "published" }),
+  );
+  const vocabularies = value ? [...value.vocabularies, ...(published.value?.vocabularies ?? [])] : [];
   if (!run.has.tokenizer)
     return (
       <Empty title="No vocabulary yet">It is trained by the stage tokenizer, after the documents.</Empty>
@@ -48,13 +53,14 @@ export function TokenizerPage({ run, rest }: PageProps) {
       {error && <Notice error={error} />}
       {value && (
         <div class="vocabularies">
-          {value.vocabularies.map(one => (
+          {vocabularies.map(one => (
             <Tokens key={one.name} vocabulary={one} bytes={value.bytes} whitespace={whitespace} />
           ))}
+          {!published.value && <p class="wait">Loading gpt2, cl100k and o200k…</p>}
         </div>
       )}
       <Merges />
-      <CompressionTable mark={run.has.tokenizer} />
+      <CompressionTable ready={published.value !== null} />
       <Browser />
     </>
   );
@@ -177,8 +183,8 @@ const Parts = ({ parts, made }: { readonly parts: readonly string[]; readonly ma
   </>
 );
 
-function CompressionTable({ mark }: { readonly mark: boolean }) {
-  const { value, error } = useAnswer(String(mark), () => ask<Compression>("/api/compression"));
+function CompressionTable({ ready }: { readonly ready: boolean }) {
+  const { value, error } = useAnswer(ready ? "now" : "", () => ask<Compression>("/api/compression"));
   if (error) return <Notice error={error} />;
   if (!value) return <p class="wait">Counting tokens of a sample of the corpus…</p>;
   const best = (row: Compression["rows"][number]) => Math.max(...row.bytesPerToken);

@@ -1,6 +1,6 @@
 /** How the model learned: curves of one run or several, and the texts it wrote on the way. */
 import { useState } from "preact/hooks";
-import type { StepMetrics, Training, TrainingRun } from "../../api.ts";
+import type { Spelling, StepMetrics, Training, TrainingRun } from "../../api.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
 import { Chart, type Line } from "../parts/chart.tsx";
@@ -144,7 +144,7 @@ export function TrainingPage({ run }: PageProps) {
         </div>
       </div>
       <Kernels steps={own.steps} />
-      <Samples run={own} />
+      <Samples run={own} mark={run.mark} />
     </>
   );
 }
@@ -182,10 +182,12 @@ function Kernels({ steps }: { readonly steps: readonly StepMetrics[] }) {
   );
 }
 
-function Samples({ run }: { readonly run: TrainingRun }) {
+function Samples({ run, mark }: { readonly run: TrainingRun; readonly mark: string }) {
+  const { value: spelling } = useAnswer(mark, () => ask<Spelling>("/api/spelling"));
   const [newest, setNewest] = useState(false);
   const lossAt = new Map(run.steps.map(({ step, loss }) => [step, loss]));
   const samples = newest ? [...run.samples].reverse() : run.samples;
+  const strangeAt = new Map(spelling?.samples.map(({ step, strange }) => [step, new Set(strange)]));
   if (samples.length === 0) return null;
   return (
     <>
@@ -195,17 +197,81 @@ function Samples({ run }: { readonly run: TrainingRun }) {
           {newest ? "oldest first" : "newest first"}
         </button>
       </h2>
+      {spelling && spelling.known > 0 && <SpellingStrip spelling={spelling} />}
       <ol class="timeline">
         {samples.map(({ step, text }) => (
-          <li key={step}>
+          <li key={step} id={`sample-${step}`}>
             <span class="step">
               step {count(step)}
               {lossAt.has(step) && ` · loss ${lossAt.get(step)!.toFixed(2)}`}
             </span>
-            <p>{text.trim()}</p>
+            <p>
+              <Spelled text={text.trim()} strange={strangeAt.get(step) ?? nothing} />
+            </p>
           </li>
         ))}
       </ol>
     </>
+  );
+}
+
+const nothing: ReadonlySet<string> = new Set();
+const word = /\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*/gu;
+
+/** Words that the corpus does not know are underlined. */
+function Spelled({ text, strange }: { readonly text: string; readonly strange: ReadonlySet<string> }) {
+  const parts: preact.ComponentChildren[] = [];
+  let from = 0;
+  for (const match of text.matchAll(word)) {
+    if (!strange.has(match[0].toLowerCase())) continue;
+    parts.push(text.slice(from, match.index));
+    parts.push(
+      <span class="strange" title="no word of the corpus">
+        {match[0]}
+      </span>,
+    );
+    from = match.index + match[0].length;
+  }
+  parts.push(text.slice(from));
+  return <>{parts}</>;
+}
+
+/** One bar a sample: how many of its words exist. A click goes to the sample. */
+function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
+  const { samples, from, known } = spelling;
+  const shareOf = ({ words, unknown }: Spelling["samples"][number]) => (words > 0 ? 1 - unknown / words : 0);
+  return (
+    <figure class="spelling card">
+      <figcaption>
+        {from === null ? (
+          "It does not spell yet: "
+        ) : (
+          <>
+            <b>It spells from step {count(from)} on</b>: three samples in a row with nine of ten words that
+            exist. The bars are{" "}
+          </>
+        )}
+        {from === null ? "the bars are " : ""}the share of words that stand in the corpus ({count(known)}{" "}
+        words); others are <span class="strange">underlined</span> below. Click a bar to read its sample.
+      </figcaption>
+      <div class="bars">
+        {samples.map(one => (
+          <button
+            key={one.step}
+            type="button"
+            class={from !== null && one.step >= from ? "spelled" : ""}
+            aria-label={`step ${one.step}: ${Math.round(shareOf(one) * 100)} % of words exist`}
+            title={`step ${count(one.step)}: ${Math.round(shareOf(one) * 100)} % of ${count(one.words)} words exist`}
+            onClick={() => {
+              const place = document.getElementById(`sample-${one.step}`);
+              place?.scrollIntoView({ block: "center" });
+              place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
+            }}
+          >
+            <span style={{ height: `${shareOf(one) * 100}%` }} />
+          </button>
+        ))}
+      </div>
+    </figure>
   );
 }
