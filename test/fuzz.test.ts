@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { formatTargets } from "../bench/fuzz/targets.ts";
 import { drawOf } from "../bench/fuzz-reading/targets.ts";
 
-/** Cases that take about a second of CPU. */
+/** Cases of each that together take some ten seconds of CPU. */
 const cases: Readonly<Record<string, number>> = {
-  ...{ cdxj: 4000, surt: 3000, paths: 2000, robots: 400, recipe: 150, tokenizer: 150, safetensors: 800 },
-  ...{ models: 500, llama2c: 1000, shards: 400, workdir: 300 },
+  ...{ cdxj: 1500, surt: 1500, paths: 700, robots: 400, recipe: 100, tokenizer: 80, safetensors: 300 },
+  ...{ models: 200, llama2c: 300, shards: 250, workdir: 200 },
 };
 
 for (const target of formatTargets) {

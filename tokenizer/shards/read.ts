@@ -9,6 +9,7 @@ import { Footer } from "apache-arrow/ipc/metadata/file";
 import { Message, type RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { UserError } from "../../lib/errors.ts";
 import { type TokenArray, tokenArrayType } from "../token-array.ts";
+import { checkFooter, checkMessage } from "./flatbuffer.ts";
 import { headerOf, type ShardHeader, type Split } from "./format.ts";
 import { readManifest } from "./manifest.ts";
 
@@ -139,17 +140,25 @@ function openShard(path: string): { header: ShardHeader; places: Place[] } {
     const footerLength = tail.readInt32LE(0);
     if (footerLength <= 0 || footerLength > size - 18)
       throw damaged(`footer of ${footerLength} bytes in ${size}`);
-    const footer = decoded(() => Footer.decode(readAt(fd, size - 10 - footerLength, footerLength)));
+    const footer = decoded(() => {
+      const bytes = readAt(fd, size - 10 - footerLength, footerLength);
+      checkFooter(bytes);
+      return Footer.decode(bytes);
+    });
     if (!footer) throw damaged("its footer cannot be read");
     const header = headerOf(footer.schema);
     if (typeof header === "string") throw damaged(header);
     const places: Place[] = [];
-    for (const block of footer.recordBatches()) {
+    const blocks = decoded(() => [...footer.recordBatches()]);
+    if (!blocks) throw damaged("its footer names no place for its record batches");
+    for (const block of blocks) {
       if (block.offset + block.metaDataLength + block.bodyLength > size)
         throw damaged(`a record batch ends after the file's ${size} bytes`);
-      const message = decoded(
-        () => Message.decode(readAt(fd, block.offset + 8, block.metaDataLength - 8)).header() as RecordBatch,
-      );
+      const message = decoded(() => {
+        const bytes = readAt(fd, block.offset + 8, block.metaDataLength - 8);
+        checkMessage(bytes);
+        return Message.decode(bytes).header() as RecordBatch;
+      });
       const place = message && placeOf(path, message, block.offset + block.metaDataLength, header, size);
       if (!place) throw damaged("a record batch is compressed, or not of the columns input_ids and id");
       places.push(place);
