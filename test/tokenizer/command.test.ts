@@ -7,6 +7,10 @@ import { gzipSync } from "node:zlib";
 import { createTable } from "../../lib/parquet.ts";
 import { createEncoder } from "../../tokenizer/encoder.ts";
 import { loadTokenizer } from "../../tokenizer/files.ts";
+import { encodeDocuments } from "../../tokenizer/shards/encode-documents.ts";
+import { shardFileName } from "../../tokenizer/shards/format.ts";
+import { writeManifest } from "../../tokenizer/shards/manifest.ts";
+import { endOfTextId } from "../../tokenizer/vocabulary.ts";
 import { curate, temporary } from "../cli/curate.ts";
 import { fuzzedTexts } from "./oracles.ts";
 
@@ -108,6 +112,95 @@ test("special tokens are text unless --specials is given, and --offsets are byte
   ]);
   assert.match(plain.stdout, /^2634@0 27@2 91@3 /);
   assert.deepEqual(JSON.parse(special.stdout), { ids: [2634, 50256], offsets: [0, 2, 15] });
+});
+
+test("inspect reports on the vocabulary of a run, on a text and on a word, in words and as JSON", async () => {
+  const workdir = join(dir, "run");
+  const documents = Array.from({ length: 40 }, (_, i) => ({
+    id: String(i),
+    url: `https://www.site-${i % 3}.example/${i}`,
+    language: i % 4 === 0 ? "de" : "en",
+    text: `the cat and the dog number ${i} ${i === 7 ? "boilerplate ".repeat(40) : ""}`,
+  }));
+  writeFileSync(join(dir, "plain.jsonl"), documents.map(row => `${JSON.stringify(row)}\n`).join(""));
+  const trained = await curate(
+    [
+      "tokenizer",
+      "train",
+      "plain.jsonl",
+      "--vocab-size",
+      "300",
+      "--pattern",
+      "gpt2",
+      "--out",
+      join(workdir, "tokenizer"),
+    ],
+    { cwd: dir },
+  );
+  assert.equal(trained.code, 0, trained.stderr);
+  const { vocabulary, hash } = loadTokenizer(join(workdir, "tokenizer"));
+  const encoded = await encodeDocuments(documents, createEncoder(vocabulary), {
+    path: (split, part) => join(workdir, "shards", shardFileName(split, 0, part)),
+    ...{ validation: 0, seed: 1, tokensPerShard: 1e6, tokenizerHash: hash },
+  });
+  writeManifest(
+    join(workdir, "shards"),
+    { tokenizerHash: hash, eot: endOfTextId(vocabulary), vocabularySize: 300 },
+    encoded.files,
+  );
+  const kept = createTable(join(workdir, "documents", "part-00000.parquet"), {
+    ...{ id: "string", url: "string", language: "string", text: "string" },
+  });
+  for (const row of documents) kept.add(row);
+  kept.commit();
+  writeFileSync(join(workdir, "run.json"), "{}");
+
+  const words = await run(["inspect", "--tokenizer", join(workdir, "tokenizer")]);
+  assert.equal(words.code, 0, words.stderr);
+  for (const expected of [
+    /^\d+ tokens, pattern gpt2, ties byte-ids, Unicode 16\.0\.0$/m,
+    /^trained on [\d.]+ kB in 40 documents/m,
+    /the first pair that merged occurred \d+ times, the last \d+: "/,
+    /word after a space/,
+    /by language +documents +this +gpt2/,
+    /^ {2}de +10 /m,
+    /site-2\.example +13 /,
+    /words that are one token: this/,
+    /in one or two documents only: \d+\n[^\n]*" boilerplate" ×40/,
+    /never used \(\d+\)/,
+    /single bytes, which are there for any text to come/,
+  ])
+    assert.match(words.stdout, expected);
+
+  const report = JSON.parse(
+    (await run(["inspect", "--tokenizer", join(workdir, "tokenizer"), "--json"])).stdout,
+  );
+  assert.deepEqual(
+    report.compression.map((row: { group: string; documents: number }) => [row.group, row.documents]),
+    [
+      ["de", 10],
+      ["en", 30],
+      ["all", 40],
+    ],
+  );
+  assert.ok(
+    report.odd.some(
+      (token: { text: string; documents: number }) =>
+        token.text === '" boilerplate"' && token.documents === 1,
+    ),
+  );
+
+  const text = join(dir, "text.txt");
+  writeFileSync(text, "the cat\u001b[2J 漢");
+  const shown = await run(["inspect", "--tokenizer", join(workdir, "tokenizer"), "--file", text]);
+  assert.match(shown.stdout, /^the\| cat\|\\/);
+  assert.match(
+    shown.stdout,
+    /\d+ tokens, 15 bytes, [\d.]+ bytes a token {2}· {2}gpt2 \d+, cl100k_base \d+, o200k_base \d+ tokens/,
+  );
+  const replayed = await run(["inspect", "--tokenizer", join(workdir, "tokenizer"), "--word", "the 漢"]);
+  assert.match(replayed.stdout, /^"the"\n +"t" "h" "e"\n {2}merge \d+ +/);
+  assert.match(replayed.stdout, /" " "\\xe6" "\\xbc" "\\xa2"/);
 });
 
 test("mistakes are named and nothing is written", async () => {

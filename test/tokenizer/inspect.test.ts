@@ -5,10 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createEncoder } from "../../tokenizer/encoder.ts";
-import { compression, ratios } from "../../tokenizer/inspect/compression.ts";
+import { compression, ratios, wholeWords } from "../../tokenizer/inspect/compression.ts";
+import { kindOf, oddTokens, scriptOf, spellings, swallowedBy } from "../../tokenizer/inspect/kinds.ts";
 import { replay } from "../../tokenizer/inspect/replay.ts";
 import { coloured, segmentsOf } from "../../tokenizer/inspect/segments.ts";
-import { countUses, longestTokens, rareTokens, tokenFacts, usage } from "../../tokenizer/inspect/tokens.ts";
+import {
+  countOccurrences,
+  countUses,
+  longestTokens,
+  rareTokens,
+  type TokenFacts,
+  tokenFacts,
+  usage,
+} from "../../tokenizer/inspect/tokens.ts";
 import { encodeDocuments } from "../../tokenizer/shards/encode-documents.ts";
 import { shardFileName } from "../../tokenizer/shards/format.ts";
 import { createCounter } from "../../tokenizer/training/counter.ts";
@@ -152,6 +161,85 @@ test("uses counted from shards equal those of the encoding job, and name the tok
   const summary = usage(uses);
   assert.equal(summary.tokens, tokens);
   assert.ok(summary.used > 0 && summary.used < 0.1 && summary.entropy > 1 && summary.efficiency < 0.5);
+});
+
+test("occurrences count documents beside uses", async () => {
+  const encoder = createEncoder(hello);
+  const dir = join(root, "occurrences");
+  const documents = ["hello hello", "hello", "help"].map((text, i) => ({ id: String(i), text }));
+  const { uses } = await encodeDocuments(documents, encoder, {
+    path: (split, part) => join(dir, shardFileName(split, 0, part)),
+    validation: 0,
+    seed: 1,
+    tokensPerShard: 1,
+    tokenizerHash: "00",
+  });
+  const seen = countOccurrences(dir, "train");
+  assert.deepEqual(seen.uses, uses);
+  const documentsWith = (text: string) =>
+    Math.min(...Array.from(encoder.encode(text), id => seen.documents[id]!));
+  assert.deepEqual([documentsWith("hello"), documentsWith(" hello"), documentsWith("help")], [2, 1, 1]);
+  assert.equal(seen.documents[hello.specials.get("<|endoftext|>")!], 3);
+});
+
+const fact = (text: string, more: Partial<TokenFacts> = {}): TokenFacts => ({
+  ...{ id: 0, bytes: new Uint8Array(Buffer.from(text)), class: "reachable", parents: null },
+  ...more,
+});
+
+test("tokens are sorted by what they are made of, and words that differ in case or a space are found", () => {
+  const kinds = [" the", "the", " 20", "½", "!!", " (", "\n\n", "　", "'s", ".com", " né"].map(text =>
+    kindOf(fact(text)),
+  );
+  assert.deepEqual(kinds, [
+    ...["word after a space", "word or part of one", "digits", "digits", "punctuation", "punctuation"],
+    ...["white space", "white space", "mixed", "mixed", "word after a space"],
+  ]);
+  assert.equal(kindOf(fact("x", { class: "byte" })), "byte");
+  const scripts = ["the", " дом", "漢字", "12", "\u{10900}"].map(text => scriptOf(Buffer.from(text)));
+  assert.deepEqual(scripts, ["Latin", "Cyrillic", "Han", null, "other"]);
+  assert.deepEqual(spellings([" the", "The", "cat", "!!", "the"].map(text => fact(text))), {
+    tokens: 3,
+    words: 1,
+  });
+});
+
+test("odd tokens: runs of one character, boilerplate of one document, mojibake, code", () => {
+  const all = ["====", "----x", " Morales", " often", " Ã¤", "h3x", " https", "<|x|>"].map((text, id) =>
+    fact(text, { id, class: text === "<|x|>" ? "special" : "reachable" }),
+  );
+  const uses = Float64Array.of(5, 5, 16, 16, 5, 5, 5, 99);
+  const documents = Float64Array.of(5, 5, 2, 3, 5, 5, 5, 1);
+  const odd = oddTokens(all, { uses, documents });
+  assert.deepEqual(
+    odd.map(({ fact, oddity }) => [fact.id, oddity]),
+    [
+      [0, "repeated"],
+      [2, "few-documents"],
+      [4, "mojibake"],
+      [5, "code-like"],
+      [6, "code-like"],
+    ],
+  );
+  assert.ok(!oddTokens(all, null).some(({ oddity }) => oddity === "few-documents"));
+});
+
+test("a token never used is shown within the most used token it was merged into", () => {
+  const [part, whole, rare] = [
+    fact("includ", { id: 1 }),
+    fact("including", { id: 2, parents: [1, 9] }),
+    fact("includxx", { id: 3, parents: [1, 8] }),
+  ];
+  const within = swallowedBy([part], [part, whole, rare], [0, 0, 50, 2]);
+  assert.deepEqual([...within], [[1, whole]]);
+});
+
+test("words that are one token are counted as often as the texts have them", () => {
+  const encoder = createEncoder(hello);
+  const bytes = createEncoder(trainOn([], 257));
+  const rivals = [encoder, bytes].map(encoder => ({ name: "", encoder }));
+  assert.deepEqual(wholeWords(["hello, hello! hello", "xyz"], rivals), [0.75, 0]);
+  assert.deepEqual(wholeWords([], rivals), [0, 0]);
 });
 
 test("replay shows merges in order of rank and ends with the ids the encoder gives", () => {

@@ -52,6 +52,25 @@ export function compression(
   return [...groups, ["all", all] as const].map(([group, sums]) => ({ group, ...sums }));
 }
 
+/**
+ * Share of the words of some texts that each vocabulary has as one token, a space before them; words stand as often
+ * as the texts have them, without the punctuation around them.
+ */
+export function wholeWords(texts: Iterable<string>, rivals: readonly Rival[]): number[] {
+  const words = new Map<string, number>();
+  for (const text of texts)
+    for (const [word] of text.matchAll(/[\p{L}\p{M}]+/gu)) words.set(word, (words.get(word) ?? 0) + 1);
+  let all = 0;
+  const whole = rivals.map(() => 0);
+  for (const [word, count] of words) {
+    all += count;
+    rivals.forEach(({ encoder }, i) => {
+      if (encoder.count(` ${word}`, 1) === 1) whole[i]! += count;
+    });
+  }
+  return whole.map(count => (all === 0 ? 0 : count / all));
+}
+
 /** Bytes a token, tokens a word, and how many per cent fewer tokens than another vocabulary's (negative: more). */
 export function ratios(row: CompressionRow, vocabulary: number, against: number) {
   const own = row.tokens[vocabulary]!;

@@ -89,6 +89,35 @@ export function countUses(dir: string, split: Split): Float64Array {
   return uses;
 }
 
+export type Occurrences = {
+  /** How often each id stands in the shards, and in how many documents. */
+  readonly uses: Float64Array;
+  readonly documents: Float64Array;
+};
+
+/** Like `countUses`, with the documents counted as well. */
+export function countOccurrences(dir: string, split: Split): Occurrences {
+  const shards = openShards(dir, split, { memory: 0 });
+  const uses = new Float64Array(shards.vocabularySize);
+  const documents = new Float64Array(shards.vocabularySize);
+  const last = new Float64Array(shards.vocabularySize);
+  let document = 0;
+  for (let i = 0; i < shards.files.length; i++) {
+    const { tokens, starts } = shards.shard(i);
+    for (let row = 0; row + 1 < starts.length; row++) {
+      document++;
+      for (let at = starts[row]!; at < starts[row + 1]!; at++) {
+        const id = tokens[at]!;
+        uses[id]!++;
+        if (last[id] === document) continue;
+        last[id] = document;
+        documents[id]!++;
+      }
+    }
+  }
+  return { uses, documents };
+}
+
 /** Tokens used at most `most` times, fewest first. Single bytes that no UTF-8 text can have are left out. */
 export function rareTokens(facts: readonly TokenFacts[], uses: ArrayLike<number>, most = 0): TokenFacts[] {
   const never = (byte: number) => byte === 0xc0 || byte === 0xc1 || byte > 0xf4;
