@@ -5,7 +5,7 @@
  *
  * Quality: token F1, 4-gram F and snippets of main-content beside trafilatura's two modes (texts made with
  * trafilatura 1.11) and Readability on a subset. The model that ships has seen these pages; `--held-out` fits one on
- * each half of the domains and measures it on the other (some ten CPU minutes), which is the number to believe.
+ * each half of the domains and measures it on the other (some fifteen CPU minutes), which is the number to believe.
  * Speed: CPU time from decoded HTML to text, the engines in turn page by page, so that a busy machine harms all alike.
  */
 import { readFileSync } from "node:fs";
