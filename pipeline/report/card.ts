@@ -4,6 +4,7 @@
  */
 import { stringify } from "yaml";
 import { droppedTotal } from "../stats.ts";
+import { documentsSchema } from "../writers/documents.ts";
 import { grouped } from "./charts.ts";
 import type { ReportData } from "./gather.ts";
 
@@ -20,6 +21,31 @@ function sizeCategory(n: number): string {
   return bounds.find(([bound]) => n < bound)?.[1] ?? "n>1B";
 }
 
+/** Hugging Face's names of the column types. */
+const dtypes = { string: "string", double: "float64", int: "int64", boolean: "bool" } as const;
+
+const meanings: Readonly<Record<keyof typeof documentsSchema, string>> = {
+  id: "WARC-Record-ID",
+  url: "address of the page",
+  text: "the document",
+  date: "when it was fetched, ISO 8601",
+  language: "code of the likeliest language",
+  language_score: "its score, 0 to 1",
+  title: "the page's title",
+  warc_file: "file of the crawl",
+  warc_offset: "byte in it",
+  minhash_cluster_id: "cluster of near-duplicates that the document stands for",
+  minhash_cluster_size: "how many documents that cluster had; 1 for one without copies",
+  meta: "what else stages recorded, as JSON",
+};
+
+const columns = (): string =>
+  Object.entries(documentsSchema)
+    .map(([name, type]) => `| ${name} | ${dtypes[type]} | ${meanings[name as keyof typeof meanings]} |`)
+    .join("\n");
+
+const isCrawl = ({ plan }: ReportData): boolean => plan.inputs.some(({ name }) => /CC-MAIN-\d{4}/.test(name));
+
 export function datasetCard(data: ReportData): string {
   const { plan, stages, kept } = data;
   const header = {
@@ -28,6 +54,11 @@ export function datasetCard(data: ReportData): string {
     language: data.languages.filter(({ after }) => after > 0).map(({ name }) => name),
     size_categories: [sizeCategory(kept.documents)],
     task_categories: ["text-generation"],
+    tags: ["curate", "web", ...(isCrawl(data) ? ["common-crawl"] : [])],
+    dataset_info: {
+      features: Object.entries(documentsSchema).map(([name, type]) => ({ name, dtype: dtypes[type] })),
+      splits: [{ name: "train", num_examples: kept.documents }],
+    },
     configs: [{ config_name: "default", data_files: [{ split: "train", path: "documents/*.parquet" }] }],
   };
   const optOut = stages.find(stage => stage.name === "opt-out");
@@ -52,7 +83,15 @@ ${stringify(header).trimEnd()}
 # ${plan.recipe.name}
 
 ${grouped(kept.documents)} documents, ${grouped(kept.characters)} characters, curated from ${grouped(plan.inputs.length)} crawl files by curate ${plan.version}.
-Columns: id, url, text, date, language, language_score, title, warc_file, warc_offset, minhash_cluster_id, minhash_cluster_size, meta (JSON).
+
+\`\`\`python
+from datasets import load_dataset
+documents = load_dataset("parquet", data_files="documents/*.parquet", split="train")
+\`\`\`
+
+| column | type | |
+|---|---|---|
+${columns()}
 
 ## Sources
 
@@ -74,8 +113,8 @@ ${data.pii.kinds.length > 0 ? data.pii.kinds.map(([kind, n]) => `- ${kind}: ${gr
 
 ## Licence
 
-The texts belong to the publishers of their pages; the url of each is in its row. Crawls of Common Crawl come under its
-terms of use. Choose the licence of the collection yourself and write it into the header above.
+The texts belong to the publishers of their pages; the url of each is in its row. ${isCrawl(data) ? "The pages come from Common Crawl, whose terms of use hold: https://commoncrawl.org/terms-of-use." : "Crawls of Common Crawl come under its terms of use: https://commoncrawl.org/terms-of-use."}
+Choose the licence of the collection yourself and write it into the header above, where it is \`other\`; FineWeb chose odc-by.
 
 ## Recipe
 
