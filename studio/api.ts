@@ -172,6 +172,9 @@ export type SampleSpelling = {
   /** Of these words, how many the corpus does not know, and which. */
   readonly unknown: number;
   readonly strange: readonly string[];
+  /** Words put together from several tokens, and how many of these the corpus knows. */
+  readonly made: number;
+  readonly right: number;
 };
 
 /** GET /api/spelling: of the workdir's own run. */
@@ -179,7 +182,7 @@ export type Spelling = {
   /** Distinct words known from the corpus. */
   readonly known: number;
   readonly samples: readonly SampleSpelling[];
-  /** The step from which on it writes words that exist. */
+  /** The step from which on a third of the words it puts together exist. */
   readonly from: number | null;
 };
 

@@ -75,7 +75,7 @@ export function studioApp(options: StudioOptions, port: () => number) {
   const measures = openMeasures(workdir);
   const documents = openDocuments(workdir, measures);
   const vocabulary = openVocabulary(workdir);
-  const spelling = openSpelling(workdir);
+  const spelling = openSpelling(workdir, vocabulary.tokensIn);
   const models = openModelRoom(workdir, device);
 
   app.use(guard(port));

@@ -28,6 +28,8 @@ export type Which = "own" | "published" | "all";
 
 export type VocabularyRoom = {
   tokenize(text: string, which: Which): Promise<Tokenized>;
+  /** UserError where the run has no vocabulary. */
+  tokensIn(text: string): number;
   page(query: string, from: number): VocabularyPage;
   merges(word: string): MergeReplay;
   compression(): Promise<Compression>;
@@ -103,6 +105,7 @@ export function openVocabulary(workdir: string): VocabularyRoom {
         }),
       };
     },
+    tokensIn: text => ours().encoder.count(text),
     page(query, from) {
       const { encoder } = ours();
       const { facts, uses } = factsOf();

@@ -14,6 +14,7 @@ import { thresholdsOf } from "../../studio/server/measures.ts";
 import { longestRun } from "../../studio/server/memorised.ts";
 import { wanted } from "../../studio/server/openai.ts";
 import { hashOf, indexRows } from "../../studio/server/row-index.ts";
+import { spellsFrom, wordsOf } from "../../studio/server/spelling.ts";
 import { thinned } from "../../studio/server/training.ts";
 import { tokenText } from "../../studio/server/vocabulary.ts";
 
@@ -150,4 +151,13 @@ test("rows are found by a value in whichever part they stand, also when hashes a
   write("part-00000.parquet", ["y", "y", "y", "late"]);
   assert.deepEqual(await places("late"), ["0.3"]);
   assert.deepEqual(await places(a), []);
+});
+
+test("a model spells from where a third of the words it puts together exist, over five samples", () => {
+  const samples = [0, 1, 0, 0, 0, 2, 1, 0, 3, 1].map((right, i) => ({
+    ...{ step: 20 * (i + 1), words: 9, unknown: 0, strange: [], made: 3, right },
+  }));
+  assert.equal(spellsFrom(samples), 100);
+  assert.equal(spellsFrom(samples.slice(0, 5)), null);
+  assert.deepEqual(wordsOf("It's naïve, 12 days’ WORK"), ["it's", "naïve", "days", "work"]);
 });

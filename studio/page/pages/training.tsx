@@ -236,41 +236,59 @@ function Spelled({ text, strange }: { readonly text: string; readonly strange: R
   return <>{parts}</>;
 }
 
-/** One bar a sample: how many of its words exist. A click goes to the sample. */
+const ofSamples = 5;
+
+/** One bar a sample: how many of the words it put together exist, over it and the four after. */
 function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
   const { samples, from, known } = spelling;
-  const shareOf = ({ words, unknown }: Spelling["samples"][number]) => (words > 0 ? 1 - unknown / words : 0);
+  const go = (step: number) => {
+    const place = document.getElementById(`sample-${step}`);
+    place?.scrollIntoView({ block: "center" });
+    place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
+  };
+  const shares = samples.map((_, i) => {
+    const near = samples.slice(i, i + ofSamples);
+    const made = near.reduce((sum, one) => sum + one.made, 0);
+    return made > 0 ? near.reduce((sum, one) => sum + one.right, 0) / made : 0;
+  });
+  const most = Math.max(0.5, ...shares);
   return (
     <figure class="spelling card">
       <figcaption>
         {from === null ? (
-          "It does not spell yet: "
+          <b>It does not spell yet.</b>
         ) : (
-          <>
-            <b>It spells from step {count(from)} on</b>: three samples in a row with nine of ten words that
-            exist. The bars are{" "}
-          </>
-        )}
-        {from === null ? "the bars are " : ""}the share of words that stand in the corpus ({count(known)}{" "}
-        words); others are <span class="strange">underlined</span> below. Click a bar to read its sample.
+          <b>
+            It begins to spell at{" "}
+            <button type="button" class="small" onClick={() => go(from)}>
+              step {count(from)}
+            </button>
+            .
+          </b>
+        )}{" "}
+        <span class="quiet">
+          Most words are one token and come right from the start; the bars are the words it put together from
+          several tokens: how many of them exist, over five samples, up to {Math.round(most * 100)} %. A word
+          exists when the corpus has it ({count(known)} words); others are{" "}
+          <span class="strange">underlined</span>. Click a bar to read its sample.
+        </span>
       </figcaption>
       <div class="bars">
-        {samples.map(one => (
-          <button
-            key={one.step}
-            type="button"
-            class={from !== null && one.step >= from ? "spelled" : ""}
-            aria-label={`step ${one.step}: ${Math.round(shareOf(one) * 100)} % of words exist`}
-            title={`step ${count(one.step)}: ${Math.round(shareOf(one) * 100)} % of ${count(one.words)} words exist`}
-            onClick={() => {
-              const place = document.getElementById(`sample-${one.step}`);
-              place?.scrollIntoView({ block: "center" });
-              place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
-            }}
-          >
-            <span style={{ height: `${shareOf(one) * 100}%` }} />
-          </button>
-        ))}
+        {samples.map(({ step, made, right }, i) => {
+          const said = `step ${count(step)}: ${right} of ${made} put together exist; ${Math.round(shares[i]! * 100)} % over five samples`;
+          return (
+            <button
+              key={step}
+              type="button"
+              class={from !== null && step >= from ? "spelled" : ""}
+              aria-label={said}
+              title={said}
+              onClick={() => go(step)}
+            >
+              <span style={{ height: `${(shares[i]! / most) * 100}%` }} />
+            </button>
+          );
+        })}
       </div>
     </figure>
   );

@@ -2,7 +2,7 @@
 import type { Inside } from "../../api.ts";
 import { percent, short, visible } from "../words.ts";
 
-const [cell, row, left] = [92, 58, 118];
+const [row, left] = [58, 118];
 
 type DiagramProps = {
   readonly inside: Inside;
@@ -13,14 +13,17 @@ type DiagramProps = {
 export function Diagram({ inside, layer, choose }: DiagramProps) {
   const { tokens, norms, lens, attention } = inside;
   const levels = norms.length;
+  // Few tokens take the room there is, many scroll.
+  const cell = Math.min(170, Math.max(92, Math.floor(900 / tokens.length)));
   const width = left + tokens.length * cell + 10;
-  const height = (levels + 1) * row + 30;
+  const height = levels * row + 62;
   const y = (level: number) => height - 44 - (level + 1) * row;
   const x = (t: number) => left + t * cell;
   const longest = norms.map(level => Math.max(...level, 1e-9));
   const clip = (text: string) => {
     const shown = visible(text, true).replaceAll("\n", "");
-    return shown.length > 9 ? `${shown.slice(0, 8)}…` : shown;
+    const room = Math.floor((cell - 20) / 7.5);
+    return shown.length > room ? `${shown.slice(0, room - 1)}…` : shown;
   };
   return (
     <svg
