@@ -23,7 +23,7 @@ test("a stage that throws costs the one document it threw at, counted with its p
   const line = openLine([{ name: "odd", kind: "filter", tag: false, judge }], account, () => 0);
   const left = ["a", "b", "c"].map(id => line.push(document(id))?.id ?? null);
   assert.deepEqual(left, ["a", null, "c"]);
-  const [{ in: seen, out, failed }] = line.stats as readonly [{ in: number; out: number; failed: number }];
+  const { in: seen, out, failed } = line.stats[0]!;
   assert.deepEqual([seen, out, failed], [3, 2, 1]);
   assert.deepEqual(failures, [
     ["odd", "b", null, { file: "f", offset: 7, length: 3 }, "exception", "cannot read that"],
