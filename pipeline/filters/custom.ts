@@ -147,7 +147,7 @@ async function findStrip(): Promise<Strip> {
     return async (source, path) => (await transformWithOxc(source, path, { sourcemap: false })).code;
   } catch {
     throw new UserError(
-      `custom: this Node.js (${process.version}) cannot read TypeScript, and vite is not installed`,
+      `custom: this Node.js (${process.versions.node}) cannot read TypeScript, and vite is not installed`,
       "Use Node.js 22.13 or later, run npm ci in curate's folder, or write the module in JavaScript.",
     );
   }
