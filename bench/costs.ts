@@ -1,6 +1,7 @@
 /**
  * What each stage costs, from the statistics and reports of finished runs: CPU seconds a document, share kept, bytes on
- * disk. Prints cli/costs.gen.ts, which `curate check` estimates from. A stage is taken from the first run that has it.
+ * disk. Prints cli/costs.gen.ts, which `curate check` estimates from. A stage is taken from the first run that has it, its
+ * CPU time from the run in which it took least: what disturbs it is other work on the machine.
  * Run: node dist/bench/costs.js RUN [MORE RUNS] > cli/costs.gen.ts
  * after  curate run bench/crawl.yaml --until shards  and  curate run bench/every-stage.yaml
  */
@@ -37,11 +38,12 @@ const rounded = (n: number) => Number(n.toPrecision(3));
 
 const stages: Record<string, unknown> = {};
 for (const { stages: list, workdir, plan } of runs) {
-  for (const { name, in: n, out, cpuSeconds, bytesOut, tokensOut } of list) {
+  for (const { name, in: n, out, bytesOut, tokensOut } of list) {
     if (name in stages || n === 0) continue;
+    const times = runs.flatMap(run => run.stages.filter(stage => stage.name === name && stage.in > 0));
     const deduplicates = written({ workdir, plan, stages: list }, new RegExp(`^work/${name}/`));
     stages[name] = {
-      cpuSeconds: rounded(cpuSeconds / n),
+      cpuSeconds: rounded(Math.min(...times.map(stage => stage.cpuSeconds / stage.in))),
       kept: rounded(out / n),
       bytesOut: rounded(bytesOut / Math.max(out, 1)),
       ...(deduplicates > 0 ? { scratch: rounded(deduplicates / n) } : {}),

@@ -54,7 +54,9 @@ for (const fault of faults) {
     lost += trial.lost;
     doubled += trial.doubled;
     if (trial.recovered) recovered++;
-    else console.error(`${fault.name}: ${trial.note}`);
+    console.error(
+      `${fault.name}: ${recovered} of ${tried} recovered${trial.recovered ? "" : `; ${trial.note}`}`,
+    );
   });
   failed += tried - recovered;
   if (tried === 0 && skipped === null) continue;

@@ -10,22 +10,22 @@ export const costs = {
       "bytesOut": 148000
     },
     "url-filter": {
-      "cpuSeconds": 0.0000978,
+      "cpuSeconds": 0.0000886,
       "kept": 0.998,
       "bytesOut": 148000
     },
     "extract": {
-      "cpuSeconds": 0.00529,
+      "cpuSeconds": 0.00401,
       "kept": 0.998,
       "bytesOut": 6690
     },
     "language": {
-      "cpuSeconds": 0.000932,
+      "cpuSeconds": 0.000885,
       "kept": 0.575,
       "bytesOut": 8480
     },
     "gopher-repetition": {
-      "cpuSeconds": 0.00203,
+      "cpuSeconds": 0.00182,
       "kept": 0.904,
       "bytesOut": 8340
     },
@@ -35,7 +35,7 @@ export const costs = {
       "bytesOut": 8270
     },
     "c4-quality": {
-      "cpuSeconds": 0.000581,
+      "cpuSeconds": 0.000562,
       "kept": 0.985,
       "bytesOut": 8060
     },
@@ -45,13 +45,13 @@ export const costs = {
       "bytesOut": 7460
     },
     "minhash": {
-      "cpuSeconds": 0.000935,
+      "cpuSeconds": 0.000852,
       "kept": 0.95,
       "bytesOut": 7460,
       "scratch": 339
     },
     "pii": {
-      "cpuSeconds": 0.000108,
+      "cpuSeconds": 0.0000985,
       "kept": 1,
       "bytesOut": 7460
     },
@@ -65,6 +65,34 @@ export const costs = {
       "kept": 1,
       "bytesOut": 7460,
       "tokens": 1810
+    },
+    "opt-out": {
+      "cpuSeconds": 0.000123,
+      "kept": 0.998,
+      "bytesOut": 148000
+    },
+    "line-cleaner": {
+      "cpuSeconds": 0.000583,
+      "kept": 0.993,
+      "bytesOut": 7470
+    },
+    "url-dedup": {
+      "cpuSeconds": 0.000604,
+      "kept": 0.956,
+      "bytesOut": 7450,
+      "scratch": 115
+    },
+    "exact-dedup": {
+      "cpuSeconds": 0.000502,
+      "kept": 1,
+      "bytesOut": 7450,
+      "scratch": 107
+    },
+    "line-dedup": {
+      "cpuSeconds": 0.000896,
+      "kept": 1,
+      "bytesOut": 7440,
+      "scratch": 835
     }
   },
   "disk": {

@@ -71,7 +71,7 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
         note: line => progress({ line: `  ${line}` }),
         start({ parameters, resumedFrom, trainTokens, trainDocuments, epochs, damaged }) {
           progress({
-            line: `  ${number(parameters)} parameters, ${number(trainTokens)} tokens of ${number(trainDocuments)} documents, ${epochs.toFixed(1)} epochs`,
+            line: `  ${number(parameters)} parameters, ${number(trainTokens)} tokens of ${number(trainDocuments)} documents${Number.isFinite(epochs) ? `, ${epochs.toFixed(1)} epochs` : ""}`,
           });
           for (const path of damaged) progress({ line: `  passed over a damaged checkpoint: ${path}` });
           if (resumedFrom > 0) progress({ line: `  going on from step ${resumedFrom}`, units: resumedFrom });

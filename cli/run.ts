@@ -184,11 +184,19 @@ function showing(progress: Progress): RunEvents {
     },
     job: () => meter?.add({ jobs: 1 }),
     end(phase, stats, ran) {
-      if (!ran) return progress.say(`✓ ${phase.name}: already done`);
+      const warn = () => {
+        for (const line of emptyStages(stats))
+          progress.say(styled(`warning: ${line}`, "yellow", colourful(process.stderr)));
+      };
+      if (!ran) {
+        progress.say(`✓ ${phase.name}: already done`);
+        return warn();
+      }
       const busy = stats.filter(stage => stage.in > 0);
       const counts =
         busy.length > 0 ? `${number(busy[0]!.in)} in, ${number(busy[busy.length - 1]!.out)} out, ` : "";
       meter?.end(`✓ ${phase.name}: ${counts}${duration((Date.now() - began) / 1000)}`);
+      warn();
     },
     say: line => progress.say(line),
   };
@@ -197,7 +205,6 @@ function showing(progress: Progress): RunEvents {
 function report(plan: Plan, stats: readonly StageStats[], seconds: number): void {
   const colour = colourful(process.stdout);
   out(`\n${funnelTable(stats, colour)}\n`);
-  for (const line of emptyStages(stats)) say(styled(`warning: ${line}`, "yellow", colourful(process.stderr)));
   const training = trainingSummary(plan, colour);
   if (training) out(training);
   const where = relative(process.cwd(), plan.workdir) || ".";

@@ -35,7 +35,7 @@ function stopping(name: string, signal: NodeJS.Signals, times: (setting: Setting
         let last = "";
         for (let attempt = 0; ; attempt++) {
           const running = launch(project.dir, workdir);
-          if (attempt < 4 && stops < total) {
+          if (attempt < 8 && stops < total) {
             last = await moment(setting, running, workdir, `${name} ${round} ${attempt}`);
             running.child.kill(signal);
           }
