@@ -4,7 +4,8 @@
  * the memory it took. Other programs' rates, measured elsewhere on pages of this length: datatrove about
  * 143 documents a second, the Rust fastdedup about 1,200, npm minhash 114.
  * Run: node dist/bench/minhash.js [--rounds N] [--documents N] [--synthetic N]. Needs the shared data but for
- * --synthetic, which deduplicates that many made-up documents, a third of them copies, within 512 MB.
+ * --synthetic, which deduplicates that many made-up documents, a third of them copies, within 512 MB, and --pairs, which
+ * makes up that many pairs of each similarity and counts how many are caught.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     documents: { type: "string", default: "400" },
     synthetic: { type: "string", default: "0" },
+    pairs: { type: "string", default: "0" },
   },
 });
 const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
@@ -95,6 +97,47 @@ async function deduplicate(
   console.log(`  CPU seconds: ${times.map(([name, time]) => `${name} ${time.toFixed(1)}`).join(", ")}`);
 }
 
+/** How many pairs that share a part of their 5-grams lose one, beside 1 − (1 − s^8)^14. */
+async function catchRates(pairs: number): Promise<void> {
+  console.log(`${pairs} pairs of each similarity, texts of 204 words, 14 × 8 hashes`);
+  console.log("| similarity | caught | theory | standard error |");
+  console.log("|---|---:|---:|---:|");
+  for (const similarity of [0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9]) {
+    const dir = mkdtempSync(join(tmpdir(), "curate-bench-"));
+    const context = { dir, memory: 512e6, seed: 1 };
+    const settings = defaults(minhash.options);
+    const shared = Math.round((400 * similarity) / (1 + similarity));
+    const made: Document[] = [];
+    for (let i = 0; i < pairs; i++) {
+      const words = Array.from({ length: 404 - shared }, (_, k) =>
+        hash32(i, `${similarity} ${k}`).toString(36),
+      );
+      made.push(document(`${i}-a`, words.slice(0, 204).join(" ")));
+      made.push(document(`${i}-b`, words.slice(200 - shared).join(" ")));
+    }
+    const collector = await minhash.collect(settings, { ...context, task: 0 });
+    made.forEach((item, i) => {
+      collector.add(item, i);
+    });
+    await collector.finish();
+    for (const round of minhash.rounds(settings, 1))
+      for (let job = 0; job < round.jobs; job++) await round.run(job, context);
+    const judge = await minhash.apply(settings, { ...context, task: 0 });
+    const caught = made.filter((item, i) => "drop" in judge(item, i).verdict).length / pairs;
+    const s = shared / (400 - shared);
+    const theory = 1 - (1 - s ** 8) ** 14;
+    const error = Math.sqrt((theory * (1 - theory)) / pairs);
+    console.log(
+      `| ${similarity} | ${(caught * 100).toFixed(1)} % | ${(theory * 100).toFixed(1)} % | ${(error * 100).toFixed(1)} % |`,
+    );
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+if (Number(values.pairs) > 0) {
+  await catchRates(Number(values.pairs));
+  process.exit(0);
+}
 if (Number(values.synthetic) > 0) {
   const n = Number(values.synthetic);
   // Two of three documents are originals; every third copies the one before it.
