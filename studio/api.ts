@@ -289,6 +289,8 @@ export type Inside = {
   readonly lens: readonly (readonly (readonly Alternative[])[])[];
   /** Length of the residual stream after each layer at each position. */
   readonly norms: readonly (readonly number[])[];
+  /** Length of what attention and MLP of each layer add to the residual stream at each position. */
+  readonly added: readonly (readonly { readonly attention: number; readonly mlp: number }[])[];
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
 };
 

@@ -42,6 +42,13 @@ export function attentionWeights(
   });
 }
 
+/** Length of the difference of two vectors of C numbers that begin at `from`. */
+function distance(a: ArrayLike<number>, b: ArrayLike<number>, from: number, C: number): number {
+  let sum = 0;
+  for (let i = from; i < from + C; i++) sum += (a[i]! - b[i]!) ** 2;
+  return round(Math.sqrt(sum));
+}
+
 const round = (value: number) => Math.round(value * 1e4) / 1e4;
 
 export async function lookInside({ model, encoder, decoder }: Speaker, prompt: string): Promise<Inside> {
@@ -95,11 +102,25 @@ export async function lookInside({ model, encoder, decoder }: Speaker, prompt: s
         }),
       );
     }
+    const added: Inside["added"][number][] = [];
+    for (const [layer, { x, middle }] of activations.blocks.entries()) {
+      const [before, half, after] = [
+        await device.read(x),
+        await device.read(middle),
+        await device.read(streams[layer + 1]!),
+      ];
+      added.push(
+        Array.from({ length: T }, (_, t) => ({
+          attention: distance(before, half, t * C, C),
+          mlp: distance(half, after, t * C, C),
+        })),
+      );
+    }
     return {
       config: { ...config },
       parameters: countParameters(config),
       tokens: ids.map(id => ({ id, text: label(id) })),
-      ...{ attention, lens, norms },
+      ...{ attention, lens, norms, added },
       tensors: parametersOf(config).map(({ name, shape: sides }) => ({ name, shape: sides })),
     };
   } finally {

@@ -114,6 +114,9 @@ test("a kept document is found by words of its text and shown beside its page", 
   const { page, go } = opened;
   await go("#/documents");
   await page.waitForSelector(".document-list button");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.locator('.document-list li:nth-child(2) button[aria-pressed="true"]').waitFor();
   await page.locator(".document-list button").nth(2).click();
   await page.waitForSelector("article .page-text");
   await page.waitForTimeout(500);
@@ -162,7 +165,11 @@ test("the curves end where metrics.jsonl ends, and every sample is in the timeli
     .trim()
     .split("\n");
   assert.equal(await page.locator(".timeline li").count(), samples.length);
+  await page.getByText(/It begins to spell at|It does not spell yet/).waitFor();
+  assert.equal(await page.locator(".spelling .bars button").count(), samples.length);
   await picture(page, "training");
+  await page.locator(".spelling").scrollIntoViewIfNeeded();
+  await picture(page, "spelling");
   await page.getByLabel("logarithmic").check();
   await page.waitForSelector(".uplot canvas");
 });

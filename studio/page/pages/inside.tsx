@@ -42,9 +42,10 @@ export function InsidePage({ run, rest }: PageProps) {
       {value && (
         <>
           <p class="lead">
-            Each column is a token, each row a layer; a square's shade is the length of its residual stream,
-            the word beside it what the model would say next if that layer were the last. Click a layer for
-            its attention.
+            Each column is a token on its way up; a square's shade is the length of its residual stream, the
+            word beside it what the model would say next if that layer were the last. Between the rows: how
+            much <span class="key adds-attention" /> attention and <span class="key adds-mlp" /> MLP add.
+            Click a layer to see where its heads look.
           </p>
           <div class="network card">
             <Diagram inside={value} layer={layer} choose={setLayer} />
@@ -174,7 +175,9 @@ function Lens({ inside }: { readonly inside: Inside }) {
             {lens
               .map((layer, i) => (
                 <tr key={i}>
-                  <th>{i === 0 ? "embedding" : i === lens.length - 1 ? "output" : `after layer ${i - 1}`}</th>
+                  <th>
+                    {i === 0 ? "embedding" : i === lens.length - 1 ? "norm, logits" : `after layer ${i - 1}`}
+                  </th>
                   {layer[at]!.map(({ id, text, probability }) => (
                     <td
                       key={id}

@@ -1,6 +1,6 @@
 /** The funnel, stage by stage, and for the chosen stage why it dropped, what it measured, what another line would do. */
 import { useEffect, useState } from "preact/hooks";
-import type { RunOverview, StageMeasures, StageNumbers } from "../../api.ts";
+import type { Histogram, RunOverview, StageMeasures, StageNumbers } from "../../api.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
 import { HistogramView } from "../parts/histogram.tsx";
@@ -177,7 +177,12 @@ function Measures({ stage, mark }: { readonly stage: StageNumbers; readonly mark
     ) : (
       <p class="quiet">This stage records no measures.</p>
     );
-  const ruled = value.histograms.filter(({ thresholds }) => thresholds.length > 0);
+  // The rules that drop most come first.
+  const drops = ({ thresholds }: Histogram) =>
+    Math.max(0, ...thresholds.map(({ reason }) => stage.dropped[reason] ?? 0));
+  const ruled = value.histograms
+    .filter(({ thresholds }) => thresholds.length > 0)
+    .sort((a, b) => drops(b) - drops(a));
   const shown = order === "lines" && ruled.length > 0 ? ruled : value.histograms;
   return (
     <>

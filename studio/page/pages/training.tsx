@@ -21,6 +21,7 @@ export function smoothed(values: readonly number[], by: number): number[] {
 
 export function TrainingPage({ run }: PageProps) {
   const { value, error } = useAnswer(run.mark, () => ask<Training>("/api/training"));
+  const { value: spelling } = useAnswer(run.mark, () => ask<Spelling>("/api/spelling"));
   const [smooth, setSmooth] = useState(0.8);
   const [logarithmic, setLogarithmic] = useState(false);
   const [over, setOver] = useState<"step" | "tokens">("step");
@@ -75,6 +76,12 @@ export function TrainingPage({ run }: PageProps) {
               />
             )}
             <Fact value={count(last.tokensPerSecond)} label="tokens a second" />
+            {typeof spelling?.from === "number" && (
+              <button type="button" class="fact-link" onClick={() => goToSample(spelling.from!)}>
+                <b>step {count(spelling.from)}</b>
+                <span>it begins to spell: see below</span>
+              </button>
+            )}
             {own.totalSteps && own.totalSteps > last.step && (
               <Fact value={seconds(((own.totalSteps - last.step) * last.ms) / 1000)} label="left" />
             )}
@@ -144,7 +151,7 @@ export function TrainingPage({ run }: PageProps) {
         </div>
       </div>
       <Kernels steps={own.steps} />
-      <Samples run={own} mark={run.mark} />
+      <Samples run={own} spelling={spelling} />
     </>
   );
 }
@@ -182,8 +189,7 @@ function Kernels({ steps }: { readonly steps: readonly StepMetrics[] }) {
   );
 }
 
-function Samples({ run, mark }: { readonly run: TrainingRun; readonly mark: string }) {
-  const { value: spelling } = useAnswer(mark, () => ask<Spelling>("/api/spelling"));
+function Samples({ run, spelling }: { readonly run: TrainingRun; readonly spelling: Spelling | null }) {
   const [newest, setNewest] = useState(false);
   const lossAt = new Map(run.steps.map(({ step, loss }) => [step, loss]));
   const samples = newest ? [...run.samples].reverse() : run.samples;
@@ -238,14 +244,15 @@ function Spelled({ text, strange }: { readonly text: string; readonly strange: R
 
 const ofSamples = 5;
 
+function goToSample(step: number) {
+  const place = document.getElementById(`sample-${step}`);
+  place?.scrollIntoView({ block: "center" });
+  place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
+}
+
 /** One bar a sample: how many of the words it put together exist, over it and the four after. */
 function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
   const { samples, from, known } = spelling;
-  const go = (step: number) => {
-    const place = document.getElementById(`sample-${step}`);
-    place?.scrollIntoView({ block: "center" });
-    place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
-  };
   const shares = samples.map((_, i) => {
     const near = samples.slice(i, i + ofSamples);
     const made = near.reduce((sum, one) => sum + one.made, 0);
@@ -260,7 +267,7 @@ function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
         ) : (
           <b>
             It begins to spell at{" "}
-            <button type="button" class="small" onClick={() => go(from)}>
+            <button type="button" class="small" onClick={() => goToSample(from)}>
               step {count(from)}
             </button>
             .
@@ -283,7 +290,7 @@ function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
               class={from !== null && step >= from ? "spelled" : ""}
               aria-label={said}
               title={said}
-              onClick={() => go(step)}
+              onClick={() => goToSample(step)}
             >
               <span style={{ height: `${(shares[i]! / most) * 100}%` }} />
             </button>

@@ -11,7 +11,7 @@ type DiagramProps = {
 };
 
 export function Diagram({ inside, layer, choose }: DiagramProps) {
-  const { tokens, norms, lens, attention } = inside;
+  const { tokens, norms, lens, attention, added } = inside;
   const levels = norms.length;
   // Few tokens take the room there is, many scroll.
   const cell = Math.min(170, Math.max(92, Math.floor(900 / tokens.length)));
@@ -40,9 +40,20 @@ export function Diagram({ inside, layer, choose }: DiagramProps) {
           {...{ T: tokens.length, x, from: y(l), to: y(l + 1), chosen: l === layer }}
         />
       ))}
+      {added.map((positions, l) => {
+        const most = Math.max(...added.flat().map(({ attention: a, mlp }) => Math.max(a, mlp)), 1e-9);
+        const wide = (size: number) => Math.max(1, (size / most) * (cell - 40));
+        return positions.map(({ attention: looked, mlp }, t) => (
+          <g key={`${l}.${t}`}>
+            <title>{`layer ${l}, position ${t}: attention adds a vector of length ${short(looked)}, the MLP one of ${short(mlp)}`}</title>
+            <rect class="adds-mlp" x={x(t) + 17} y={y(l) - 25} width={wide(mlp)} height="5" rx="1" />
+            <rect class="adds-attention" x={x(t) + 17} y={y(l) - 16} width={wide(looked)} height="5" rx="1" />
+          </g>
+        ));
+      })}
       {norms.map((level, l) => {
         const isLayer = l < levels - 1;
-        const name = l === 0 ? "embedding" : l === levels - 1 ? "output" : `after layer ${l - 1}`;
+        const name = l === 0 ? "embedding" : l === levels - 1 ? "norm, logits" : `after layer ${l - 1}`;
         return (
           <g key={l}>
             <text x="4" y={y(l) + 18} font-weight="600">
@@ -62,10 +73,10 @@ export function Diagram({ inside, layer, choose }: DiagramProps) {
               >
                 <rect class="block" x="4" y={y(l) - 30} width={left - 22} height="32" rx="5" />
                 <text x="12" y={y(l) - 17}>
-                  layer {l}
+                  layer {l}: MLP
                 </text>
                 <text class="soft" x="12" y={y(l) - 4}>
-                  attention, MLP
+                  attention
                 </text>
               </g>
             )}
