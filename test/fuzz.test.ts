@@ -22,3 +22,16 @@ for (const target of formatTargets) {
     }
   });
 }
+
+/** What longer runs found: blocks beyond any file, vectors and layers by the billion. */
+const found: readonly (readonly [target: string, seed: number, index: number])[] = [
+  ["shards", 1, 37],
+  ["shards", 20261124, 68],
+  ["shards", 20261124, 166],
+  ["models", 20261124, 396],
+];
+
+for (const [name, seed, index] of found) {
+  test(`found by hand: ${name} ${seed} ${index}`, () =>
+    formatTargets.find(target => target.name === name)!.run(drawOf(seed, name, index)));
+}

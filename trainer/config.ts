@@ -121,6 +121,10 @@ export function configOf(wish: ConfigWish): ModelConfig {
   });
 }
 
+/** Beyond any model there is: a file that claims more is damaged or hostile, and is refused before it costs memory. */
+const mostLayers = 10_000;
+const mostOfAll = 2 ** 24;
+
 /** The config itself, or a UserError that names what does not fit. */
 export function checkConfig(config: ModelConfig): ModelConfig {
   const { family, heads, kvHeads, width } = config;
@@ -130,6 +134,8 @@ export function checkConfig(config: ModelConfig): ModelConfig {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new UserError(`model ${name}: expected a whole number of at least 1, got ${shown(value)}`);
     }
+    const most = name === "layers" ? mostLayers : mostOfAll;
+    if (value > most) throw new UserError(`model ${name}: expected at most ${most}, got ${value}`);
   }
   if (family !== "gpt2" && family !== "llama") {
     throw new UserError(`model family: expected gpt2 or llama, got ${shown(family)}`);
