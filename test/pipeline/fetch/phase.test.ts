@@ -221,6 +221,7 @@ test("a recipe's source may name a crawl; every other option has a default", () 
     parquet: [],
     commoncrawl: "CC-MAIN-2024-46",
     files: 64,
+    index: null,
     base: null,
     cache: null,
     concurrent: 2,
@@ -234,6 +235,12 @@ test("a recipe's source may name a crawl; every other option has a default", () 
   );
   assert.equal(parse("commoncrawl: CC-MAIN-2024-46", ["source.files", "3"])["files"], 3);
   assert.ok(!("files" in parse("warc: [a.gz]")));
+  const index = parse(
+    "commoncrawl: C, index: { url: '*.example.org', mime: text/html, languages: [eng], status: 200 }",
+  );
+  assert.deepEqual(index["index"], {
+    ...{ url: "*.example.org", mime: ["text/html"], languages: ["eng"], status: [200], api: null },
+  });
 });
 
 const refused: readonly (readonly [string, RegExp])[] = [
@@ -249,6 +256,16 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ["commoncrawl: C, missing: ignore", /source\.missing: expected one of fail, skip, got "ignore"/],
   ["commoncrawl: C, retries: -1", /source\.retries: expected a whole number from 0 to 1000/],
   ["commoncrawl: C, warc: [a]", /expected exactly one of .*, got warc and commoncrawl/],
+  [
+    "commoncrawl: C, index: { url: '*' }",
+    /source\.index: expected a mapping with url and, where wanted, mime/,
+  ],
+  ["commoncrawl: C, index: { mime: text/html }", /source\.index: expected a mapping with url/],
+  ["commoncrawl: C, index: { url: a.example, hosts: 3 }", /source\.index: expected a mapping with url/],
+  [
+    "commoncrawl: C, files: 2, index: { url: a.example }",
+    /source\.files: a source with an index has no files/,
+  ],
   ["warc: [a], files: 2", /source\.files: only a source with commoncrawl has it, got warc/],
 ];
 
