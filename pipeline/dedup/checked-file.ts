@@ -181,6 +181,12 @@ export function recordWriter(file: CheckedWriter<unknown>, words: number, buffer
       count++;
       if (at === data.length) flush();
     },
+    /** The same for a record as it lies in an array of `words`. */
+    pushRecord(record: Uint32Array) {
+      for (let k = 0; k < words; k++) data[at++] = record[k]!;
+      count++;
+      if (at === data.length) flush();
+    },
     flush,
   };
 }

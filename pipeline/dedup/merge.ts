@@ -1,6 +1,6 @@
 /**
  * Merges sorted runs of records from any number of files with a bounded number of them open: at most `fanIn` at a
- * time, more in several levels through temporary files. Records come out ascending by all their words. Knows nothing of
+ * time; of more, as many as are too many are merged first, into temporary files. Records come out ascending by all their words. Knows nothing of
  * what the words mean.
  */
 import { rmSync } from "node:fs";
@@ -108,35 +108,33 @@ export function mergeRuns(
       for (const { file } of sources) file.close();
     }
   };
-  let level = [...runs];
+  /** Oldest first: what was merged goes to the end, so that no record is merged much more often than another. */
+  const waiting = [...runs];
   const temporaries: string[] = [];
   const remove = (paths: readonly string[]) => {
     for (const path of paths) rmSync(path, { force: true });
   };
   try {
-    while (level.length > fanIn) {
-      const above: Run[] = [];
-      for (let i = 0; i < level.length; i += fanIn) {
-        const some = level.slice(i, i + fanIn);
-        const path = limits.temporary(made++);
-        const file = createChecked<null>(path);
-        temporaries.push(path);
-        const writer = recordWriter(file, words);
-        try {
-          mergeSome(some, record => writer.push(...record));
-          writer.flush();
-          const section = file.endSection();
-          file.commit(null);
-          above.push({ path, section, words });
-        } catch (error) {
-          file.abandon();
-          throw error;
-        }
-        remove(some.filter(run => temporaries.includes(run.path)).map(run => run.path));
+    while (waiting.length > fanIn) {
+      // No more than are too many: each run merged here is written once more.
+      const some = waiting.splice(0, Math.min(fanIn, waiting.length - fanIn + 1));
+      const path = limits.temporary(made++);
+      const file = createChecked<null>(path);
+      temporaries.push(path);
+      const writer = recordWriter(file, words);
+      try {
+        mergeSome(some, writer.pushRecord);
+        writer.flush();
+        const section = file.endSection();
+        file.commit(null);
+        waiting.push({ path, section, words });
+      } catch (error) {
+        file.abandon();
+        throw error;
       }
-      level = above;
+      remove(some.filter(run => temporaries.includes(run.path)).map(run => run.path));
     }
-    mergeSome(level, visit);
+    mergeSome(waiting, visit);
   } finally {
     remove(temporaries);
   }
