@@ -77,7 +77,10 @@ const beforeResume: Fault = {
     const all = [...kinds(setting.expected, isOutput)];
     for (const [kind, names] of setting.short ? all.filter((_, i) => i % 20 === 3) : all) {
       const workdir = interrupted(setting);
-      const [name, hurt] = [pick(names, of(`${kind} file`)), pick(hurts, of(`${kind} hurt`))];
+      // Of the checkpoints only the last is a result; training passes over older ones that are damaged.
+      const isCheckpoint = kind.startsWith("model/checkpoints/");
+      const name = isCheckpoint ? names.at(-1)! : pick(names, of(`${kind} file`));
+      const hurt = pick(hurts, of(`${kind} hurt`));
       damage(join(workdir, name), hurt, of(`${kind} where`));
       on(await repaired(setting, workdir, name, hurt, !name.startsWith("model/continuations")));
     }
