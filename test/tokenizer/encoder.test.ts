@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { UserError } from "../../lib/errors.ts";
 import { random } from "../../lib/random.ts";
 import { createDecoder } from "../../tokenizer/decoder.ts";
+import { createEncoderPool } from "../../tokenizer/encode-batch.ts";
 import { createEncoder, type Encoder } from "../../tokenizer/encoder.ts";
 import { loadTokenizer } from "../../tokenizer/files.ts";
 import { createMerger, pairTableOf } from "../../tokenizer/merge.ts";
@@ -316,6 +317,44 @@ test("offsets are bytes of the UTF-8 text", () => {
   ids.forEach((id, i) => {
     assert.deepEqual(decoder.decodeBytes([id]), new Uint8Array(bytes.subarray(offsets[i], offsets[i + 1])));
   });
+});
+
+test("of a line of 16 MB that comes in parts, a stream never holds back more than a few bytes", () => {
+  const encoder = createEncoder(own);
+  const stream = encoder.stream();
+  const part = Buffer.from("a line without an end, é ".repeat(2500));
+  let tokens = 0;
+  let bytes = 0;
+  for (let pushed = part.length; pushed <= 256 * part.length; pushed += part.length) {
+    const ids = stream.push(part);
+    tokens += ids.length;
+    bytes += encoder.offsets(ids).at(-1)!;
+    assert.ok(pushed - bytes < 64, `${pushed - bytes} bytes of ${pushed} are held back`);
+  }
+  tokens += stream.end().length;
+  assert.equal(tokens, encoder.count(part.toString("utf8").repeat(256)));
+});
+
+test("batches on threads give each text the ids it has alone, in order, and end with the pool", async () => {
+  const pool = createEncoderPool(own, { workers: 2 });
+  const encoder = createEncoder(own);
+  const texts = [...fuzzedTexts(23, 400), "", "long ".repeat(100_000), "\ud800"];
+  const [ids, again, none] = await Promise.all([
+    pool.encodeBatch(texts),
+    pool.encodeBatch(texts.slice(0, 3)),
+    pool.encodeBatch([]),
+  ]);
+  assert.deepEqual(
+    ids,
+    texts.map(text => encoder.encode(text)),
+  );
+  assert.deepEqual(again, ids.slice(0, 3));
+  assert.deepEqual(none, []);
+  const last = pool.encodeBatch(["late"]);
+  const rejected = assert.rejects(last, /the encoder's threads were closed/);
+  await pool.close();
+  await rejected;
+  await assert.rejects(pool.encodeBatch(["later"]), /the encoder's threads were closed/);
 });
 
 test("ids come in 16 bits up to 65,536 tokens and in 32 above", () => {

@@ -190,6 +190,27 @@ test("first-seen: merges on minbpe's text equal a recount of all pairs", { skip:
   );
 });
 
+test("first-seen: the merges of the example that minbpe takes from Wikipedia", () => {
+  const { merges, tokens } = trainBpe(count(["aaabdaaabac"], { pattern: "gpt2" }).words()!, {
+    merges: 3,
+    ties: "first-seen",
+  });
+  assert.deepEqual(mergesAsText({ merges, tokens: new Map(tokens.entries()) }), ["a a", "aa a", "aaa b"]);
+});
+
+test("the order of the files decides nothing but under first-seen", async () => {
+  const files = [fileOf(fuzzedTexts(43, 300).join("\n")), fileOf("zq zq xv xv"), fileOf("xv xv zq zq")];
+  const merges = async (ties: TieRule, order: readonly string[]) =>
+    mergesAsText(
+      (await trainTokenizer({ files: order, pattern: "gpt2", ties, vocabSize: 700, workers: 1 })).vocabulary,
+    );
+  for (const ties of tieRules) {
+    const [one, other] = [await merges(ties, files), await merges(ties, [...files].reverse())];
+    if (ties === "first-seen") assert.notDeepEqual(one, other);
+    else assert.deepEqual(one, other, ties);
+  }
+});
+
 test("counts of merges never rise and are at least minFrequency, and no two merges make the same bytes", () => {
   const texts = fuzzedTexts(41, 2000);
   for (const ties of tieRules) {
