@@ -35,6 +35,9 @@ function route(): { name: string; rest: URLSearchParams } {
   };
 }
 
+/** In a narrow window the pages are a strip that scrolls. */
+const inView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 const pollMs = { running: 1500, still: 8000 } as const;
 
 function Studio() {
@@ -95,6 +98,7 @@ function Studio() {
               <a
                 href={`#/${name}`}
                 aria-current={name === here.name ? "page" : undefined}
+                ref={name === here.name ? inView : null}
                 title={`${about} (key ${i + 1})`}
               >
                 {title}

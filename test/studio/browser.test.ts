@@ -49,10 +49,10 @@ async function open(
   return { page, errors, go };
 }
 
-async function picture(page: Page, name: string) {
+async function picture(page: Page, name: string, quality = 66) {
   if (!process.env["CURATE_SCREENSHOTS"]) return;
   const path = join(packageRoot, "docs", "studio", `${name}.jpg`);
-  await page.screenshot({ path, type: "jpeg", quality: 72 });
+  await page.screenshot({ path, type: "jpeg", quality });
 }
 
 const grouped = (n: number) => n.toLocaleString("en-US");
@@ -114,13 +114,14 @@ test("a kept document is found by words of its text and shown beside its page", 
   const { page, go } = opened;
   await go("#/documents");
   await page.waitForSelector(".document-list button");
-  await page.keyboard.press("j");
-  await page.keyboard.press("j");
-  await page.locator('.document-list li:nth-child(2) button[aria-pressed="true"]').waitFor();
+  for (const n of [1, 2]) {
+    await page.keyboard.press("j");
+    await page.locator(`.document-list li:nth-child(${n}) button[aria-pressed="true"]`).waitFor();
+  }
   await page.locator(".document-list button").nth(2).click();
   await page.waitForSelector("article .page-text");
   await page.waitForTimeout(500);
-  await picture(page, "documents");
+  await picture(page, "documents", 42);
   const text = await page.locator("article .page-text").innerText();
   const words = text.split(/\s+/).slice(4, 9).join(" ");
   await page.getByPlaceholder("words of the text").fill(words);
@@ -232,7 +233,9 @@ test("narrow and dark, the page stays within its width and number keys change th
     ["1", ".stage-row"],
     ["2", ".document-list"],
     ["4", ".uplot"],
+    ["3", ".vocabularies"],
     ["5", "textarea"],
+    ["6", ".maps canvas"],
   ] as const) {
     await page.keyboard.press(key);
     await page.waitForSelector(wait);

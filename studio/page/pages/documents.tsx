@@ -234,7 +234,7 @@ function Row({ row, chosen, choose }: { row: DocumentRow; chosen: boolean; choos
 const shortUrl = ({ url, id }: DocumentRow) => url?.replace(/^https?:\/\/(www\.)?/, "") ?? id;
 
 const keptLine = (row: DocumentRow) =>
-  [row.title ? shortUrl(row) : "kept", row.language ? `${row.language} ${row.score?.toFixed(2) ?? ""}` : ""]
+  [row.language ? `${row.language} ${row.score?.toFixed(2) ?? ""}` : "", row.title ? shortUrl(row) : "kept"]
     .filter(Boolean)
     .join(" · ");
 

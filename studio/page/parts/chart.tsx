@@ -38,8 +38,10 @@ export function Chart({ title, lines, height = 220, logarithmic = false, xLabel 
   useEffect(() => {
     const element = place.current;
     if (!element) return;
+    const dark = matchMedia("(prefers-color-scheme: dark)");
     const draw = () => {
       plot.current?.destroy();
+      element.toggleAttribute("data-dark", dark.matches);
       plot.current = new uPlot(
         optionsOf(element.clientWidth, { title, lines, height, logarithmic, xLabel }),
         data,
@@ -49,7 +51,6 @@ export function Chart({ title, lines, height = 220, logarithmic = false, xLabel 
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     resized.observe(element);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", draw);
     return () => {
       resized.disconnect();
