@@ -12,6 +12,7 @@ import {
   forgetReport,
   readBegun,
   readReport,
+  removeOutputs,
   removePhase,
   reportedJobs,
   sweepUnreported,
@@ -30,6 +31,8 @@ export function tellChanges(
   const { workdir } = plan;
   const [why, redo, kept]: [Set<string>, string[], string[]] = [new Set(), [], []];
   const names = new Set(phases.map(phase => phase.name));
+  /** What a phase left that no phase leaves any more: measures of a filter that is gone. */
+  const owned = new Set(phases.flatMap(phase => phase.outputs));
   for (const name of begunPhases(workdir).filter(name => !names.has(name))) {
     const { outputs, place } = readBegun(workdir, name)!;
     why.add(`${name} is no longer part of the recipe`);
@@ -41,6 +44,11 @@ export function tellChanges(
     const wanted = begunFor(plan, phase, keys[i]!.key);
     for (const change of changes(begun, wanted)) why.add(change);
     (begun.key === wanted.key ? kept : redo).push(phase.name);
+    if (begun.key !== wanted.key)
+      removeOutputs(
+        workdir,
+        begun.outputs.filter(output => !owned.has(output)),
+      );
   }
   if (why.size === 0 && redo.length === 0) return false;
   const cause = why.size > 0 ? `changed since the last run: ${[...why].join("; ")}` : "begun anew";

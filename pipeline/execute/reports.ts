@@ -3,8 +3,8 @@
  * `work/<phase>/jobs/00007.json` that a job is done, with its statistics and the checksums of what it wrote. Resume
  * looks at nothing else. Reports are read one at a time and not kept: a crawl has 90,000 of them a phase.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { sha256File, writeAtomic } from "../../lib/atomic.ts";
 import { DamagedFile } from "../../lib/errors.ts";
 import type { JobReport, Phase } from "./phase.ts";
@@ -54,8 +54,18 @@ export function begunPhases(workdir: string): string[] {
 /** Removes all that a phase wrote and its reports. */
 export function removePhase(workdir: string, phase: string, outputs: readonly string[]): void {
   rmSync(begunPath(workdir, phase), { force: true });
-  for (const output of outputs) rmSync(join(workdir, output), { recursive: true, force: true });
+  removeOutputs(workdir, outputs);
   rmSync(phaseDir(workdir, phase), { recursive: true, force: true });
+}
+
+export function removeOutputs(workdir: string, outputs: readonly string[]): void {
+  for (const output of outputs) {
+    const path = join(workdir, output);
+    rmSync(path, { recursive: true, force: true });
+    // A stage's folder goes with the last of what its phases left in it.
+    if (dirname(path) !== workdir && existsSync(dirname(path)) && readdirSync(dirname(path)).length === 0)
+      rmdirSync(dirname(path));
+  }
 }
 
 export function writeReport(workdir: string, phase: string, job: number, report: JobReport): void {
