@@ -116,8 +116,8 @@ function reject(measures: C4Measures, values: Values<typeof options>): Rejection
   const lorem = values.filterLoremIpsum ? measures.lorem_ipsum_line : 0;
   const curly = values.filterCurlyBracket ? measures.curly_bracket_line : 0;
   if (lorem > 0 && (curly === 0 || lorem <= curly))
-    return { reason: "lorem-ipsum", value: lorem, threshold: 0 };
-  if (curly > 0) return { reason: "curly-bracket", value: curly, threshold: 0 };
+    return { reason: "lorem-ipsum", value: `line ${lorem}`, threshold: "" };
+  if (curly > 0) return { reason: "curly-bracket", value: `line ${curly}`, threshold: "" };
   const { minSentences } = values;
   if (minSentences !== null && measures.sentences < minSentences)
     return { reason: "too-few-sentences", value: measures.sentences, threshold: minSentences };
