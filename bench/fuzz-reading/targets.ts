@@ -133,7 +133,7 @@ function pieces(bytes: Buffer, draw: Random): Opened {
 }
 
 /** Reads to the end. A whole file may be refused in words; nothing else may be thrown. */
-async function drained(events: AsyncIterable<ReadEvent>, bytes: number): Promise<void> {
+async function drained(events: AsyncIterable<ReadEvent>, bytes: number, inOrder = true): Promise<void> {
   let last = 0;
   let count = 0;
   try {
@@ -141,7 +141,8 @@ async function drained(events: AsyncIterable<ReadEvent>, bytes: number): Promise
       assert.ok(++count <= bytes + 100, `${count} events of ${bytes} bytes`);
       if (event.kind === "skip") continue;
       const at = event.kind === "document" ? event.document.at : event.at;
-      assert.ok(at.offset >= last && at.length >= 0, `at ${at.offset}, ${at.length} long, after ${last}`);
+      if (inOrder)
+        assert.ok(at.offset >= last && at.length >= 0, `at ${at.offset}, ${at.length} long, after ${last}`);
       last = at.offset;
       if (event.kind === "document") assert.ok(event.document.text.isWellFormed());
     }
@@ -346,7 +347,8 @@ export const targets: readonly Target[] = [
       const path = join(scratch(), `${process.pid}.parquet`);
       const bytes = mutated(table(), draw);
       writeFileSync(path, bytes);
-      await drained(readParquet(path, settings, "fuzzed"), bytes.length);
+      // Places come from the footer, which may be damaged itself.
+      await drained(readParquet(path, settings, "fuzzed"), bytes.length, false);
     },
   },
   {

@@ -43,10 +43,11 @@ export async function* readParquet(
     });
     const columns = wantedColumns(metadata, settings, path);
     let firstRow = 0;
-    for (const group of metadata.row_groups) {
+    for (const group of metadata.row_groups ?? []) {
       const rows = Number(group.num_rows);
-      const first = group.columns[0]?.meta_data;
-      const offset = Number(first?.dictionary_page_offset ?? first?.data_page_offset ?? 0);
+      const first = group.columns?.[0]?.meta_data;
+      const said = Number(first?.dictionary_page_offset ?? first?.data_page_offset ?? 0);
+      const offset = Number.isSafeInteger(said) && said >= 0 ? said : 0;
       const length = Math.floor(
         Number(group.total_compressed_size ?? group.total_byte_size) / Math.max(1, rows),
       );
@@ -110,16 +111,24 @@ function remoteFile({ bytes, slice }: StoredInput): { readonly file: AsyncBuffer
 
 /** Names of the top-level columns to read. Throws UserError where the text is in none of them. */
 function wantedColumns(metadata: FileMetaData, settings: RowSettings, path: string): string[] {
-  const root = metadata.schema[0]!;
   const names: string[] = [];
-  let at = 1;
-  const skip = (): void => {
-    const element = metadata.schema[at++]!;
-    for (let child = 0; child < (element.num_children ?? 0); child++) skip();
+  let at = 0;
+  const next = (): FileMetaData["schema"][number] => {
+    const element = metadata.schema?.[at++];
+    if (typeof element?.name === "string") return element;
+    throw new UserError(
+      `${path}: not a whole Parquet file: its schema breaks off`,
+      "Download or write it again.",
+    );
   };
-  for (let child = 0; child < (root.num_children ?? 0); child++) {
-    names.push(metadata.schema[at]!.name);
-    skip();
+  const skip = (children: number): void => {
+    for (let child = 0; child < children; child++) skip(next().num_children ?? 0);
+  };
+  const columns = next().num_children ?? 0;
+  for (let child = 0; child < columns; child++) {
+    const { name, num_children: children } = next();
+    names.push(name);
+    skip(children ?? 0);
   }
   const top = (column: string) => (names.includes(column) ? column : column.split(".", 1)[0]!);
   if (!names.includes(top(settings.textColumn))) {

@@ -232,6 +232,24 @@ test("a Parquet footer that promises billions of rows costs one failure for its 
   for (const events of caught) assert.ok(events.filter(event => event.startsWith("document")).length >= 50);
 });
 
+test("a Parquet footer with any one byte wrong gives rows and failures, or is refused in words", async () => {
+  const table = Buffer.from(parquetWriteBuffer({ columnData: [{ name: "text", data: ["a", "b", "c"] }] }));
+  let refused = 0;
+  for (let at = table.length - 8 - table.readUInt32LE(table.length - 8); at < table.length - 4; at++) {
+    for (const value of [0, 0x1c, 0x7e, 0xff]) {
+      const damaged = Buffer.from(table);
+      damaged[at] = value;
+      try {
+        assert.ok((await read("damaged.parquet", damaged)).length <= 10, `byte ${at} is ${value}`);
+      } catch (error) {
+        assert.ok(error instanceof UserError, `byte ${at} is ${value}: ${(error as Error).stack}`);
+        refused++;
+      }
+    }
+  }
+  assert.ok(refused > 20);
+});
+
 test("a Parquet file without the text column, or that is none, is refused with what to do", async () => {
   const bytes = Buffer.from(parquetWriteBuffer({ columnData: [{ name: "texts", data: ["a"] }] }));
   await assert.rejects(read("other.parquet", bytes), (error: Error) => {
