@@ -30,10 +30,10 @@ export function PipelinePage({ run, rest }: PageProps) {
       </div>
       <div class="pipeline">
         <fieldset class="funnel" aria-label="Stages">
+          <Phases run={run} />
           {run.stages.map(one => (
             <StageRow key={one.name} stage={one} most={read.in} chosen={one.name === stage.name} />
           ))}
-          <Phases run={run} />
         </fieldset>
         <section class="detail card" aria-live="polite">
           <StageDetail key={stage.name} stage={stage} mark={run.mark} />
@@ -117,11 +117,13 @@ function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly m
       {stage.in > 0 && (
         <p>
           {count(stage.in)} in, <b>{count(stage.out)}</b> out ({share(stage.out, stage.in)}),{" "}
-          {stage.cpuSeconds >= 0.05 && (
+          {stage.cpuSeconds >= 0.05 ? (
             <>
               {count(stage.in / stage.cpuSeconds)} documents per CPU second, {seconds(stage.cpuSeconds)} in
               all,{" "}
             </>
+          ) : (
+            stage.cpuSeconds > 0 && "less than 0.1 s of CPU time, "
           )}
           {bytes(stage.bytesOut)} out
         </p>
@@ -171,6 +173,8 @@ function Measures({ stage, mark }: { readonly stage: StageNumbers; readonly mark
   const [order, setOrder] = useState<"lines" | "all">("lines");
   useEffect(() => setOrder("lines"), [stage.name]);
   if (error) return <Notice error={error} />;
+  if (stage.in === 0 && stage.cpuSeconds === 0)
+    return <p class="quiet">Nothing has come to this stage yet.</p>;
   if (!value || value.histograms.length === 0)
     return busy ? (
       <p class="wait">Reading measures…</p>
