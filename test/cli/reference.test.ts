@@ -1,3 +1,4 @@
+/** Help on stages, and the reference page that must be what help prints. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
