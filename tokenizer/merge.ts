@@ -1,7 +1,7 @@
 /**
  * BPE of one piece: bytes to ids by merging the pair of lowest rank, leftmost first, until none merges. Knows no
  * text and no cache. Short pieces are scanned for their lowest rank, which beats any structure while a piece is a
- * few cache lines long; long ones go through a heap, so that no piece costs more than n log n: a run of 100,000
+ * few cache lines long; long ones go through lists by rank, so that no piece costs more than n log n: a run of 100,000
  * equal letters takes milliseconds, not minutes.
  */
 import { UserError } from "../lib/errors.ts";
@@ -94,39 +94,65 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
     return at + n;
   };
 
+  /**
+   * Nodes wait in lists, one for each rank, and the ranks in a heap: a run of one character has a handful of ranks and
+   * hundreds of thousands of nodes. A round takes all nodes of the lowest rank from the left. That is the order of
+   * merging one by one as long as a merge gives rise to no pair of its own or a lower rank; where one does, which takes
+   * a token that two merges make, the nodes that are left go back to their list.
+   */
   const mergeLong = (bytes: Uint8Array, start: number, end: number, out: Int32Array, at: number): number => {
     const n = end - start;
     if (!long || long.ids.length < n) long = createLong(n);
-    const { ids, next, previous, ranks, heap } = long;
+    const { ids, next, previous, ranks } = long;
+    let { waiting, heads, heap, entryNodes, entryNext } = long;
+    let entries = 0;
     let heapSize = 0;
-    const push = (node: number) => {
+    const enter = (node: number, rank: number) => {
+      if (rank >= heads.length) {
+        const room = 2 * rank + 1024;
+        heads = resized(heads, new Int32Array(room).fill(-1));
+        heap = resized(heap, new Int32Array(room));
+        long = { ...long!, heads, heap };
+      }
+      if (entries === entryNodes.length) {
+        entryNodes = resized(entryNodes, new Int32Array(2 * entries));
+        entryNext = resized(entryNext, new Int32Array(2 * entries));
+        long = { ...long!, entryNodes, entryNext };
+      }
+      entryNodes[entries] = node;
+      entryNext[entries] = heads[rank]!;
+      if (heads[rank]! < 0) {
+        let child = heapSize++;
+        while (child > 0) {
+          const parent = (child - 1) >> 1;
+          if (heap[parent]! <= rank) break;
+          heap[child] = heap[parent]!;
+          child = parent;
+        }
+        heap[child] = rank;
+      }
+      heads[rank] = entries++;
+    };
+    const push = (node: number): number => {
       const after = next[node]!;
       const rank = after < n ? pairs.rank(ids[node]!, ids[after]!) : noMerge;
       ranks[node] = rank;
-      if (rank === noMerge) return;
-      const key = rank * 2147483648 + node;
-      let child = heapSize++;
-      while (child > 0) {
-        const parent = (child - 1) >> 1;
-        if (heap[parent]! <= key) break;
-        heap[child] = heap[parent]!;
-        child = parent;
-      }
-      heap[child] = key;
+      if (rank !== noMerge) enter(node, rank);
+      return rank;
     };
     const pop = (): number => {
       const top = heap[0]!;
-      const key = heap[--heapSize]!;
+      const rank = heap[--heapSize]!;
       let parent = 0;
       for (;;) {
         let child = 2 * parent + 1;
         if (child >= heapSize) break;
         if (child + 1 < heapSize && heap[child + 1]! < heap[child]!) child++;
-        if (heap[child]! >= key) break;
+        if (heap[child]! >= rank) break;
         heap[parent] = heap[child]!;
         parent = child;
       }
-      heap[parent] = key;
+      heap[parent] = rank;
       return top;
     };
     for (let i = 0; i < n; i++) {
@@ -136,18 +162,43 @@ export function createMerger(byteIds: Int32Array, pairs: PairTable): Merger {
     }
     for (let i = 0; i < n; i++) push(i);
     while (heapSize > 0) {
-      const key = pop();
-      const rank = Math.floor(key / 2147483648);
-      const node = key - rank * 2147483648;
-      if (ranks[node] !== rank) continue;
-      const gone = next[node]!;
-      ids[node] = pairs.id(rank);
-      ranks[gone] = noMerge;
-      const after = next[gone]!;
-      next[node] = after;
-      if (after < n) previous[after] = node;
-      push(node);
-      if (previous[node]! >= 0) push(previous[node]!);
+      const rank = pop();
+      // A list has its last node first; nodes that were entered twice or no longer have the rank are left out.
+      let from = waiting.length;
+      let sorted = true;
+      for (let entry = heads[rank]!; entry >= 0; entry = entryNext[entry]!) {
+        const node = entryNodes[entry]!;
+        if (ranks[node] !== rank || (from < waiting.length && waiting[from] === node)) continue;
+        if (from === 0) {
+          const larger = new Int32Array(2 * waiting.length);
+          from = waiting.length;
+          larger.set(waiting, from);
+          waiting = larger;
+          long = { ...long, waiting };
+        }
+        waiting[--from] = node;
+        if (from + 1 < waiting.length && node > waiting[from + 1]!) sorted = false;
+      }
+      heads[rank] = -1;
+      const turn = sorted ? waiting : waiting.subarray(from).sort();
+      const [first, length] = sorted ? [from, waiting.length] : [0, turn.length];
+      const merged = pairs.id(rank);
+      for (let i = first; i < length; i++) {
+        const node = turn[i]!;
+        if (ranks[node] !== rank) continue;
+        const gone = next[node]!;
+        ids[node] = merged;
+        ranks[gone] = noMerge;
+        const after = next[gone]!;
+        next[node] = after;
+        if (after < n) previous[after] = node;
+        const before = previous[node]!;
+        const lowest = Math.min(before >= 0 ? push(before) : noMerge, push(node));
+        if (lowest > rank) continue;
+        for (let rest = i + 1; rest < length; rest++)
+          if (ranks[turn[rest]!] === rank) enter(turn[rest]!, rank);
+        break;
+      }
     }
     for (let node = 0; node < n; node = next[node]!) out[at++] = ids[node]!;
     return at;
@@ -181,21 +232,31 @@ type Long = {
   readonly ids: Int32Array;
   readonly next: Int32Array;
   readonly previous: Int32Array;
-  /** Rank of the pair that begins at a node; a heap entry with another rank is stale. */
+  /** Rank of the pair that begins at a node; a node that waits in the list of another rank is passed over there. */
   readonly ranks: Int32Array;
-  /** rank * 2^31 + node: at most one entry at first and two more for each merge. */
-  readonly heap: Float64Array;
+  /** The nodes of one round, at the end. A node has one rank, but may have been entered twice. */
+  readonly waiting: Int32Array;
+  /** By rank: the last entry of its list, or -1; and the ranks that have one, as a heap. */
+  readonly heads: Int32Array;
+  readonly heap: Int32Array;
+  /** At most one entry for each node at first and two more for each merge, but where a round is broken off. */
+  readonly entryNodes: Int32Array;
+  readonly entryNext: Int32Array;
 };
 
 function createLong(size: number): Long {
   const room = Math.ceil(size * 1.25);
+  const numbers = (count: number) => new Int32Array(count);
   return {
-    ids: new Int32Array(room),
-    next: new Int32Array(room),
-    previous: new Int32Array(room),
-    ranks: new Int32Array(room),
-    heap: new Float64Array(3 * room),
+    ...{ ids: numbers(room), next: numbers(room), previous: numbers(room), ranks: numbers(room) },
+    ...{ waiting: numbers(3 * room), heads: numbers(1024).fill(-1), heap: numbers(1024) },
+    ...{ entryNodes: numbers(3 * room), entryNext: numbers(3 * room) },
   };
+}
+
+function resized(old: Int32Array, larger: Int32Array): Int32Array {
+  larger.set(old);
+  return larger;
 }
 
 export function pairTableOf(merges: Int32Array): PairTable {
