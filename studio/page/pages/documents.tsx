@@ -9,6 +9,9 @@ import { count, short } from "../words.ts";
 
 const filterNames = ["state", "stage", "reason", "q", "domain", "language", "minScore"] as const;
 
+/** What the address says now: a key pressed before the page has followed it must not be lost. */
+const asked = () => new URLSearchParams(location.hash.split("?")[1] ?? "");
+
 export function DocumentsPage({ run, rest }: PageProps) {
   const filters = Object.fromEntries(filterNames.map(name => [name, rest.get(name) ?? ""])) as Record<
     (typeof filterNames)[number],
@@ -17,7 +20,7 @@ export function DocumentsPage({ run, rest }: PageProps) {
   const state = filters.state || "kept";
   const id = rest.get("id");
   const go = (changes: Record<string, string>) => {
-    const next = new URLSearchParams(rest);
+    const next = asked();
     for (const [name, value] of Object.entries(changes))
       value === "" ? next.delete(name) : next.set(name, value);
     location.hash = `#/documents?${next}`;
@@ -30,7 +33,8 @@ export function DocumentsPage({ run, rest }: PageProps) {
       const { target } = event;
       if (by === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
       if (target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
-      const row = listing.rows[listing.rows.findIndex(one => one.id === id) + by];
+      const here = asked().get("id");
+      const row = listing.rows[listing.rows.findIndex(one => one.id === here) + by];
       if (row) go({ id: row.id, part: row.part });
     };
     addEventListener("keydown", keyed);
