@@ -1,9 +1,9 @@
 /** `curate diff runA runB`: two runs side by side, rule by rule and document by document. */
 import { shown, UserError } from "../lib/errors.ts";
 import { type Comparison, compareRuns } from "../pipeline/report/compare.ts";
+import { readStats } from "../pipeline/report/workdir.ts";
 import { command } from "./command.ts";
 import { workdirOf } from "./load.ts";
-import { readStats } from "./stats.ts";
 import { colourful, json, number, out, printable, styled, table } from "./terminal.ts";
 
 export const diff = command({

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { type Row, readTable } from "../lib/parquet.ts";
 import { duplicateTables } from "../pipeline/report/gather.ts";
+import { readPlan } from "../pipeline/report/workdir.ts";
 import { command } from "./command.ts";
 import { verdictText } from "./inspect.ts";
 import { workdirOf } from "./load.ts";
-import { readPlan } from "./stats.ts";
 import { json, out, printable, styled } from "./terminal.ts";
 
 type Story = {

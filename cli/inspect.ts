@@ -6,9 +6,9 @@ import { createGunzip } from "node:zlib";
 import { nearest, shown, UserError } from "../lib/errors.ts";
 import { readTable } from "../lib/parquet.ts";
 import { randomOf } from "../lib/random.ts";
+import { readPlan } from "../pipeline/report/workdir.ts";
 import { command } from "./command.ts";
 import { workdirOf } from "./load.ts";
-import { readPlan } from "./stats.ts";
 import { json, out, printable, styled } from "./terminal.ts";
 
 export type Rejected = {

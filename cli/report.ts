@@ -4,9 +4,9 @@ import { writeAtomic } from "../lib/atomic.ts";
 import { datasetCard } from "../pipeline/report/card.ts";
 import { gatherReport } from "../pipeline/report/gather.ts";
 import { reportHtml } from "../pipeline/report/html.ts";
+import { readStats } from "../pipeline/report/workdir.ts";
 import { command } from "./command.ts";
 import { workdirOf } from "./load.ts";
-import { readStats } from "./stats.ts";
 import { bytes, json, out } from "./terminal.ts";
 
 export const report = command({

@@ -3,12 +3,13 @@
  * one of the documents that the other kept or dropped, joined by document id. Ids are joined in passes by a hash of
  * the id, so that memory holds one pass (two million documents), not a run. Prints nothing.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Row, readTable } from "../../lib/parquet.ts";
 import { hash32, randomOf } from "../../lib/random.ts";
 import type { Plan } from "../execute/plan.ts";
 import type { StageStats } from "../stats.ts";
+import { readPlan, readStats } from "./workdir.ts";
 
 export type Difference = { readonly address: string; readonly a: unknown; readonly b: unknown };
 export type RuleCounts = {
@@ -45,11 +46,7 @@ export function planAndStats(workdir: string): {
   readonly plan: Plan;
   readonly stages: readonly StageStats[];
 } {
-  const read = (path: string) => JSON.parse(readFileSync(join(workdir, path), "utf8"));
-  return {
-    plan: read("work/plan.json") as Plan,
-    stages: (read("stats.json") as { stages: StageStats[] }).stages,
-  };
+  return { plan: readPlan(workdir), stages: readStats(workdir) };
 }
 
 /** A value's leaves by dotted address. */

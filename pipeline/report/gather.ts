@@ -17,6 +17,7 @@ import type { RecipeStage } from "../recipe.ts";
 import type { Mark } from "../stage.ts";
 import { documentStages } from "../stages.ts";
 import type { StageStats } from "../stats.ts";
+import { readPlan, readStats } from "./workdir.ts";
 
 export type Distribution = {
   readonly stage: string;
@@ -93,10 +94,8 @@ export const duplicateTables = (workdir: string): string[] =>
   files(join(workdir, "duplicates")).flatMap(path => (path.endsWith(".parquet") ? [path] : files(path)));
 
 export async function gatherReport(workdir: string): Promise<ReportData> {
-  const plan = JSON.parse(readFileSync(join(workdir, "work", "plan.json"), "utf8")) as Plan;
-  const { stages } = JSON.parse(readFileSync(join(workdir, "stats.json"), "utf8")) as {
-    stages: StageStats[];
-  };
+  const plan = readPlan(workdir);
+  const stages = readStats(workdir);
   const { seed } = plan.recipe;
   const distributions: Distribution[] = [];
   for (const stage of plan.recipe.stages) distributions.push(...(await gatherMeasures(workdir, stage, seed)));

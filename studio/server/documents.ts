@@ -10,6 +10,7 @@ import { createGunzip } from "node:zlib";
 import { getDomain } from "tldts";
 import { openTable, type Row, readTable } from "../../lib/parquet.ts";
 import type { Plan } from "../../pipeline/execute/plan.ts";
+import { readPlan, statsSoFar } from "../../pipeline/report/workdir.ts";
 import type {
   Choices,
   DocumentDetail,
@@ -22,7 +23,7 @@ import { markTaken } from "./marked.ts";
 import type { MeasureRoom } from "./measures.ts";
 import { extractAgain, htmlOf, readPage } from "./one-page.ts";
 import { findById, indexRows, type RowIndex } from "./row-index.ts";
-import { partsOf, readPlan, readStats } from "./workdir.ts";
+import { partsOf } from "./workdir.ts";
 
 export type Question = {
   readonly state: "kept" | "rejected" | "all";
@@ -196,7 +197,7 @@ async function measuresOf(
   for (const { name } of plan.recipe.stages) {
     const row = await findIn(join(workdir, "measures", name, `${part}.parquet`), id);
     if (!row) continue;
-    const limits = await room.limits(name);
+    const limits = room.limits(name);
     const { id: _, reason, ...values } = row;
     shown.push({
       stage: name,
@@ -271,7 +272,7 @@ export function openDocuments(workdir: string, room: MeasureRoom): DocumentRoom 
         for await (const { language } of readTable(first, ["language"]))
           if (language) languages.add(String(language));
       return {
-        stages: readStats(workdir)
+        stages: statsSoFar(workdir)
           .filter(stage => Object.keys(stage.dropped).length > 0 || stage.failed > 0)
           .map(({ name, dropped, failed }) => ({
             name,

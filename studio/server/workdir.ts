@@ -2,32 +2,15 @@
  * A run as its workdir tells it: plan, state, statistics. Reads small JSON files only, each time anew, because a run
  * may be going on. A file that is being replaced is read as it was or as it is, never half.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { UserError } from "../../lib/errors.ts";
 import { readRunState } from "../../pipeline/execute/execute.ts";
-import type { Plan } from "../../pipeline/execute/plan.ts";
 import type { CatalogueEntry, RecipeStage } from "../../pipeline/recipe.ts";
+import { readPlan, statsSoFar } from "../../pipeline/report/workdir.ts";
 import { corpusStages, documentStages } from "../../pipeline/stages.ts";
 import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import type { PhaseState, RunOverview, StageNumbers } from "../api.ts";
-
-export function readPlan(workdir: string): Plan {
-  const path = join(workdir, "work", "plan.json");
-  if (!existsSync(path))
-    throw new UserError(
-      `${workdir} holds no run: it has no work/plan.json`,
-      "Name the folder that curate run wrote to.",
-    );
-  return JSON.parse(readFileSync(path, "utf8")) as Plan;
-}
-
-export function readStats(workdir: string): readonly StageStats[] {
-  const path = join(workdir, "stats.json");
-  if (!existsSync(path)) return [];
-  return (JSON.parse(readFileSync(path, "utf8")) as { stages: StageStats[] }).stages;
-}
 
 /** Names of the files of a folder in order; none where it does not exist. */
 export function partsOf(dir: string): string[] {
@@ -81,7 +64,7 @@ function numbersOf(stats: StageStats, recipe: readonly RecipeStage[]): StageNumb
 export function overview(workdir: string): RunOverview {
   const plan = readPlan(workdir);
   const run = readRunState(workdir);
-  const stats = readStats(workdir);
+  const stats = statsSoFar(workdir);
   const names = ["read", ...plan.recipe.stages.map(({ name }) => name)];
   const phases: PhaseState[] = Object.entries(run?.phases ?? {}).map(([name, phase]) => {
     const { state, jobs, started, finished } = phase as {

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createTable } from "../../lib/parquet.ts";
+import { linesOf } from "../../pipeline/report/replay.ts";
 import { difference } from "../../studio/difference.ts";
 import { namesUs } from "../../studio/server/guard.ts";
 import { attentionWeights } from "../../studio/server/inside.ts";
 import { markTaken } from "../../studio/server/marked.ts";
-import { thresholdsOf } from "../../studio/server/measures.ts";
 import { longestRun } from "../../studio/server/memorised.ts";
 import { wanted } from "../../studio/server/openai.ts";
 import { hashOf, indexRows } from "../../studio/server/row-index.ts";
@@ -52,25 +52,18 @@ test("attention weights of every head and position sum to one, and equal keys sh
   assert.deepEqual(heads[0], [1, 0.5, 0.5, 0.3333, 0.3333, 0.3333]);
 });
 
-test("a threshold is told from a filter by trying: option, side and reason", () => {
-  const reject = ({ words = 0 }: Record<string, number>, options: unknown) => {
+test("the option of a rule's line is the one that moves it", () => {
+  const marks = (options: object) => {
     const { minWords, maxWords } = options as { minWords: number; maxWords: number };
-    if (words < minWords) return { reason: "short", value: words, threshold: minWords };
-    return words > maxWords ? { reason: "long", value: words, threshold: maxWords } : null;
+    return [
+      { measure: "words", at: minWords, drops: "below", reason: "short" },
+      { measure: "words", at: maxWords, drops: "above", reason: "long" },
+    ] as const;
   };
-  const found = thresholdsOf(reject, { minWords: 50, maxWords: 900, other: 3 }, { words: 70, idle: 1 });
-  assert.deepEqual(
-    [...found],
-    [
-      [
-        "words",
-        [
-          { option: "minWords", at: 50, drops: "below", reason: "short" },
-          { option: "maxWords", at: 900, drops: "above", reason: "long" },
-        ],
-      ],
-    ],
-  );
+  assert.deepEqual(linesOf({ marks }, { decoy: 50, minWords: 50, maxWords: 900 }), [
+    { measure: "words", option: "minWords", at: 50, drops: "below", reason: "short" },
+    { measure: "words", option: "maxWords", at: 900, drops: "above", reason: "long" },
+  ]);
 });
 
 test("what was taken is marked between tags only, never in scripts or titles", () => {

@@ -84,7 +84,17 @@ test("only JSON of a bounded size is taken, and mistakes are answered in words",
   const odd = await post(studio.address, "/api/generate", { prompt: "a", temperature: "hot" });
   assert.match(await odd.text(), /temperature: expected a number/);
   const stage = await fetch(new URL("/api/measures?stage=gopher-qualty", studio.address));
-  assert.match((await json<{ hint: string }>(stage)).hint, /gopher-quality/);
+  assert.equal(
+    (await json<{ error: string }>(stage)).error,
+    'the run has no filter "gopher-qualty". Did you mean gopher-quality?',
+  );
+  const fixed = await fetch(
+    new URL("/api/what-if?stage=gopher-quality&option=stopWords&value=3", studio.address),
+  );
+  assert.match(
+    (await json<{ error: string }>(fixed)).error,
+    /changes what gopher-quality measures or removes/,
+  );
   assert.equal((await fetch(new URL("/api/document?id=nobody", studio.address))).status, 404);
   assert.equal((await fetch(new URL("/api/nothing", studio.address))).status, 404);
 });
