@@ -1,9 +1,11 @@
 /** `curate export`: a model for other programs (Hugging Face, llama.cpp), or token shards for other trainers. */
+
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
 import { nearest, shown, UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import { loadTokenizer, saveTokenizer, type Tokenizer } from "../tokenizer/files.ts";
 import { writeTokenizerJson } from "../tokenizer/formats/tokenizer-json.ts";
 import { openShards } from "../tokenizer/shards/read.ts";
@@ -148,7 +150,7 @@ async function writeHuggingFace(dir: string, weights: StoredWeights, tokenizer: 
       "Name another folder.",
     );
   const { exportHuggingFace } = await import("../trainer/export/hugging-face.ts");
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const { vocabulary } = loadTokenizer(tokenizer);
   const own = join(tokenizer, "tokenizer.json");
   // The very file, where there is one: its bytes are what the model's config.json knows it by.

@@ -1,8 +1,10 @@
 /** `curate import`: a GPT-2 or Llama model of another program becomes one that sample, eval and train take. */
+
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { nearest, shown, UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import { loadTokenizer, saveTokenizer } from "../tokenizer/files.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
 import type { ModelConfig } from "../trainer/config.ts";
@@ -54,7 +56,7 @@ export const importCommand = command({
     const from = kind === "hf" ? readHuggingFace(resolve(path)) : readLlama2c(resolve(path));
     try {
       const tokenizer = tokenizerFor(from, resolve(path), flags.tokenizer);
-      mkdirSync(target, { recursive: true });
+      makeFolder(target);
       tokenizer?.place(target);
       await saveImported(target, { ...from, tokenizer: tokenizer?.hash ?? null });
       const { config } = from;

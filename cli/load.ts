@@ -2,10 +2,12 @@
  * From the words on the command line to a checked plan: finds the recipe, applies `--set`, resolves the inputs.
  * Writes nothing; everything the user can have got wrong is found here.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { tryStages } from "../pipeline/execute/build.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
@@ -131,7 +133,7 @@ function checkLimit(limit: number | undefined): void {
 /** Makes the workdir, or says why it cannot be written. */
 export function prepareWorkdir(workdir: string): void {
   try {
-    mkdirSync(workdir, { recursive: true });
+    makeFolder(workdir);
     accessSync(workdir, constants.W_OK);
   } catch (error) {
     throw new UserError(

@@ -2,9 +2,11 @@
  * The phases of the model: training, which brings its own threads and resumes by itself, and sampling. Joins the
  * trainer with the tokenizer's files and shards.
  */
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sha256File, writeAtomic } from "../lib/atomic.ts";
+import { makeFolder } from "../lib/folder.ts";
 import type { Values } from "../lib/options.ts";
 import { relativeTo } from "../pipeline/execute/documents.ts";
 import type { JobContext, JobReport, Phase } from "../pipeline/execute/phase.ts";
@@ -62,7 +64,7 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
   const stats = emptyStats("train");
   const [cpu, wall] = [process.cpuUsage(), performance.now()];
   try {
-    mkdirSync(modelDir(workdir), { recursive: true });
+    makeFolder(modelDir(workdir));
     const { vocabulary } = modelVocabulary(tokenizerDir(workdir));
     let seen = 0;
     const result = await train({

@@ -2,10 +2,11 @@
  * `curate plan`: the plan of a run as files that any cluster can work through: one group of tasks a phase, in order,
  * each an array job of `curate task`. It makes the workdir ready as `curate run` does and runs nothing.
  */
-import { mkdirSync } from "node:fs";
+
 import { join, relative } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
 import { UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import { writePlan } from "../pipeline/execute/execute.ts";
 import { writeGroup } from "../pipeline/execute/group.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
@@ -74,7 +75,7 @@ export const plan = command({
       }
       if (flags.kubernetes) {
         const dir = join(workdir, "work", "kubernetes");
-        mkdirSync(dir, { recursive: true });
+        makeFolder(dir);
         const manifests = kubernetesJobs(groups, {
           ...{ name: recipe.name, image: flags.image ?? "curate", claim: flags.claim ?? "curate" },
           ...{ workdir, memory: recipe.memory, workers: recipe.workers },

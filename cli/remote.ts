@@ -1,7 +1,8 @@
 /** Workdirs at s3:// addresses: what a run, a plan and a task bring here before they work, and send when they have. */
-import { mkdirSync } from "node:fs";
+
 import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import { type Group, readGroup } from "../pipeline/execute/group.ts";
 import type { JobReport, Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
@@ -37,7 +38,7 @@ export async function openRemoteGroup(url: string): Promise<RemoteGroup> {
     );
   const [remote, name] = [match[1]!, match[2]!];
   const workdir = scratchOf(remote);
-  mkdirSync(workdir, { recursive: true });
+  makeFolder(workdir);
   const mirror = await mirrorOf(remote, workdir);
   const path = `work/groups/${name}.json`;
   await mirror.pull(object => object === path || object === "work/plan.json");

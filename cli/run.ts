@@ -209,7 +209,11 @@ function report(plan: Plan, stats: readonly StageStats[], seconds: number): void
   if (training) out(training);
   const where = relative(process.cwd(), plan.workdir) || ".";
   out(`Done in ${duration(seconds)}. Everything is in ${where}.`);
-  const more = [`curate stats ${where}`, `curate inspect gopher-quality --workdir ${where}`];
+  const more = [`curate stats ${where}`];
+  const strictest = [...stats]
+    .sort((a, b) => b.in - b.out - (a.in - a.out))
+    .find(({ name, dropped }) => name !== "read" && Object.keys(dropped).length > 0);
+  if (strictest) more.push(`curate inspect ${strictest.name} --workdir ${where}`);
   if (training) more.push(`curate sample --workdir ${where} --prompt "The"`);
   out(styled(`Look further:  ${more.join("  ·  ")}`, "dim", colour));
 }

@@ -3,9 +3,11 @@
  * behind is described by an OutputFile, whose checksum a later reader can verify.
  * A temporary name ends in `.tmp`; a sweep at start may delete every such file.
  */
+
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "./folder.ts";
 
 /** One write, and one update of a hash, of Node.js ends at 2 GiB. */
 const piece = 2 ** 30;
@@ -23,7 +25,7 @@ export type AtomicFile = {
 };
 
 export function createAtomic(path: string): AtomicFile {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const temporary = `${path}.${process.pid}.tmp`;
   const fd = openSync(temporary, "w");
   const hash = createHash("sha256");

@@ -3,11 +3,11 @@
  * a folder with a temporary name, flushed, renamed: a checkpoint exists whole or not at all. state.json carries the
  * sha256 of the others, so a damaged one is noticed and the one before it taken.
  */
+
 import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,6 +19,7 @@ import { basename, join } from "node:path";
 import type { Device } from "../kernels/device.ts";
 import { sha256File, writeAtomic } from "../lib/atomic.ts";
 import { shown, UserError } from "../lib/errors.ts";
+import { makeFolder } from "../lib/folder.ts";
 import type { Cursor } from "./batches.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import type { Validation } from "./evaluate.ts";
@@ -105,7 +106,7 @@ export async function writeCheckpoint(
   const final = join(folder(out), checkpointName(state.step));
   const aside = `${final}.${process.pid}.tmp`;
   rmSync(aside, { recursive: true, force: true });
-  mkdirSync(aside, { recursive: true });
+  makeFolder(aside);
   const optimizer = [
     ...tensorsToWrite(device, config, moments.m, "m."),
     ...tensorsToWrite(device, config, moments.v, "v."),

@@ -2,9 +2,11 @@
  * metrics.jsonl and samples.jsonl: one JSON object a line, appended as the run goes. A resumed run first drops the
  * lines after its checkpoint (and a last line cut short by a kill), so the files read as if nothing had happened.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { writeAtomic } from "../lib/atomic.ts";
+import { makeFolder } from "../lib/folder.ts";
 import type { Outliers } from "./outliers.ts";
 
 export type StepMetrics = {
@@ -30,7 +32,7 @@ export type StepMetrics = {
 export type SampleRecord = { readonly step: number; readonly seed: number; readonly text: string };
 
 export function append(path: string, record: { readonly step: number }) {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   appendFileSync(path, JSON.stringify(record) + "\n");
 }
 

@@ -4,10 +4,12 @@
  * it leaves: reports, and while it runs or after it failed what `work/<phase>/elements` says of each job. Knows no
  * cluster; Slurm's arrays hold 1,001 elements unless the site says otherwise, a crawl has 90,000 files.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import { planPath } from "./execute.ts";
 import type { JobProgress, JobReport, Phase } from "./phase.ts";
 import { type Plan, planKeys } from "./plan.ts";
@@ -92,7 +94,7 @@ function openSpeaker(workdir: string, phase: string, job: number): Speaker {
   const path = saidPath(workdir, phase, job);
   let said: Said = { documents: 0, bytes: 0, units: 0, note: "", lines: [], failed: null };
   let last = performance.now();
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   rmSync(path, { force: true });
   const write = () => {
     writeFileSync(`${path}.tmp`, JSON.stringify(said));

@@ -2,19 +2,12 @@
  * One run at a time in a workdir: a lock file with its owner's identity. A lock whose owner is gone (same machine,
  * no such process, or a process that started later than the lock says) is stale and taken over.
  */
-import {
-  constants,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+
+import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 
 type Owner = {
   readonly pid: number;
@@ -31,7 +24,7 @@ export type Lock = { release(): void };
  * runs can do.
  */
 export function acquireLock(workdir: string): Lock {
-  mkdirSync(workdir, { recursive: true });
+  makeFolder(workdir);
   const path = join(workdir, "lock");
   const me: Owner = {
     pid: process.pid,

@@ -3,10 +3,12 @@
  * `work/<phase>/jobs/00007.json` that a job is done, with its statistics and the checksums of what it wrote. Resume
  * looks at nothing else. Reports are read one at a time and not kept: a crawl has 90,000 of them a phase.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { sha256File, writeAtomic } from "../../lib/atomic.ts";
 import { DamagedFile } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import type { JobReport, Phase } from "./phase.ts";
 
 /** What a phase was begun for, so that a later run can say what has changed. */
@@ -40,7 +42,7 @@ export const readKey = (workdir: string, phase: string): string | null =>
   readBegun(workdir, phase)?.key ?? null;
 
 export function writeBegun(workdir: string, phase: string, begun: Begun): void {
-  mkdirSync(jobsDir(workdir, phase), { recursive: true });
+  makeFolder(jobsDir(workdir, phase));
   writeAtomic(begunPath(workdir, phase), `${JSON.stringify(begun)}\n`);
 }
 

@@ -4,11 +4,13 @@
  * watches. What is done is told by the reports in the workdir, never by Slurm: the queue only says who is still at it.
  * Which jobs belong to a workdir stands in `work/slurm.json`; a later run watches those instead of sending new ones.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { writeAtomic } from "../../lib/atomic.ts";
 import { UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import type { Executor, JobEvents, JobFailure } from "./executor.ts";
 import { failureSaid, readSaid, type Said, saidDir, writeGroup } from "./group.ts";
 import type { Phase } from "./phase.ts";
@@ -64,7 +66,7 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
   const stopping = new AbortController();
   const limit = arrayLimit();
   const logs = join(workdir, "work", "slurm");
-  mkdirSync(logs, { recursive: true });
+  makeFolder(logs);
   /** Of some jobs, those that still wait or run and can come to something. */
   const atWork = (jobs: readonly Sent[]): Sent[] => {
     const queue = queued(jobs.map(({ id }) => id)).filter(({ hopeless }) => !hopeless);

@@ -3,11 +3,13 @@
  * 90,000 lines), takes `files` of them spread evenly by seed, and asks the host for length and version of each. What
  * the store already has is not asked again, so a finished run resumes without a network. Writes nothing.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { writeAtomic } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import { randomOf } from "../../lib/random.ts";
 import type { Input } from "../inputs.ts";
 import { cleanBase, isCleanPath } from "./addresses.ts";
@@ -130,7 +132,7 @@ export async function keepList(client: Client, source: CrawlSource, store: strin
   if (sizeOf(path) !== null) return;
   const list = await fetchList(client, source);
   parseList(list, urlOf(source, listName(source)), mirrorHint);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeAtomic(path, list);
 }
 

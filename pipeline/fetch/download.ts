@@ -3,12 +3,12 @@
  * try stopped, started again where the host has another version or knows no ranges, measured, flushed and renamed.
  * Knows nothing of what is in it, but that a name in .gz must begin as gzip does: error pages come with status 200.
  */
+
 import { createHash } from "node:crypto";
 import {
   closeSync,
   createReadStream,
   fsync,
-  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -18,6 +18,7 @@ import {
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { OutputFile } from "../../lib/atomic.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import type { Input } from "../inputs.ts";
 import { brokenOff, type Client, type Reply } from "./client.ts";
 import type { Attempt } from "./limiter.ts";
@@ -61,7 +62,7 @@ export async function download(client: Client, wanted: Download): Promise<Downlo
     onBytes(there.bytes);
     return { file: there, changed: false, reused: true };
   }
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const note = await fetchPart(client, { ...wanted, onBytes });
   if (!note) return null;
   const sha256 = await sha256Of(partPath(path), client.limiter.signal);

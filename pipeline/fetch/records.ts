@@ -5,11 +5,11 @@
  * record; a record that is not where the index says costs itself alone. Neighbours come in one request: between two
  * responses lie a request and a metadata record of 1 to 2 KB.
  */
+
 import { createHash } from "node:crypto";
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -20,6 +20,7 @@ import {
 import { dirname, join } from "node:path";
 import { type OutputFile, sha256File, writeAtomic } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import type { Input } from "../inputs.ts";
 import { gzipHeaderLength, inflateMember } from "../readers/gzip.ts";
 import {
@@ -68,7 +69,7 @@ export async function findRecords(client: Client, source: IndexedSource, store: 
 export function keepHits(source: IndexedSource, store: string, hits: readonly Hit[]): void {
   const path = join(store, recordsFolder(source), "hits.jsonl");
   if (sizeOf(path) !== null) return;
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeAtomic(path, hits.map(hit => `${JSON.stringify(hit)}\n`).join(""));
 }
 
@@ -183,7 +184,7 @@ export async function fetchPart(
     onBytes(input.bytes);
     return there;
   }
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const skipped = new Set(resumable(path, input.fingerprint));
   const note = (more: Partial<PartNote>): PartNote => ({
     ...{ fingerprint: input.fingerprint, bytes: 0, sha256: null, places: [] },

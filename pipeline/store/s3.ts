@@ -5,24 +5,16 @@
  * version (If-Match); parts of a large upload that an earlier try left are not sent again. The SDK costs 0.2 s to load,
  * so only what names an s3:// address loads it.
  */
+
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { shown, UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 
 export type Address = { readonly bucket: string; readonly key: string };
 
@@ -213,7 +205,7 @@ function storeOf(sdk: Sdk, client: S3Client, wait: (milliseconds: number) => Pro
     async download(address, path) {
       const found = await stat(address);
       if (!found) return null;
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       const temporary = `${path}.${process.pid}.tmp`;
       const file = openSync(temporary, "w");
       try {

@@ -1,11 +1,12 @@
 /** The leaves: options, seeded randomness, atomic files, Parquet tables. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createAtomic, sha256File, writeAtomic } from "../../lib/atomic.ts";
 import { nearest, shown, UserError } from "../../lib/errors.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import { count, fraction, integer, optional, size, switchable, table, texts } from "../../lib/options.ts";
 import { createTable, openTable, readTable } from "../../lib/parquet.ts";
 import { hash32, random, randomOf } from "../../lib/random.ts";
@@ -112,4 +113,14 @@ test("a file that is not Parquet is refused by name", async () => {
     (error: unknown) =>
       error instanceof UserError && error.message.startsWith(`${path} is not a readable Parquet file`),
   );
+});
+
+test("a folder is made with those above it, and a place where none can be made is an error at once", () => {
+  const dir = temporary();
+  makeFolder(join(dir, "a", "b", "c"));
+  makeFolder(join(dir, "a", "b", "c"));
+  assert.ok(statSync(join(dir, "a", "b", "c")).isDirectory());
+  writeFileSync(join(dir, "file"), "");
+  assert.throws(() => makeFolder(join(dir, "file", "below")), { code: "ENOTDIR" });
+  assert.throws(() => makeFolder(join(dir, "file")), { code: "EEXIST" });
 });

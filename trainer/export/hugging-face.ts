@@ -2,9 +2,10 @@
  * Writes a Hugging Face folder that `transformers` loads by itself: config.json, generation_config.json and
  * model.safetensors. The tokenizer's files are the tokenizer room's; the caller puts them beside these.
  */
-import { mkdirSync } from "node:fs";
+
 import { join } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import { type ModelConfig, qkvWidth, type RopeScaling } from "../config.ts";
 import { gpt2Names, gpt2Sizes, transpose } from "../import/hugging-face.ts";
 import { type TensorToWrite, writeSafetensors } from "../safetensors.ts";
@@ -62,7 +63,7 @@ const scalingJson = (scaling: RopeScaling) => ({
 });
 
 export async function exportHuggingFace(dir: string, weights: Weights, ends: Ends) {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const tensors = weights.config.family === "gpt2" ? gpt2Tensors(weights) : llamaTensors(weights);
   await writeSafetensors(join(dir, "model.safetensors"), tensors, { format: "pt" });
   const json = (value: unknown) => JSON.stringify(value, null, 2) + "\n";

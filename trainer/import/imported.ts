@@ -2,10 +2,11 @@
  * A model of another program, in our shape: the config and every parameter by our names. From here it goes into
  * device memory, or to a folder that `openModel` reads like a checkpoint.
  */
-import { mkdirSync } from "node:fs";
+
 import { join } from "node:path";
 import type { Device } from "../../kernels/device.ts";
 import { writeAtomic } from "../../lib/atomic.ts";
+import { makeFolder } from "../../lib/folder.ts";
 import type { ModelFile } from "../checkpoint.ts";
 import { type ModelConfig, paddedVocabulary } from "../config.ts";
 import { allocModel, type Model } from "../model.ts";
@@ -34,7 +35,7 @@ export function loadImported(device: Device, imported: ImportedModel): Model {
 
 /** Writes model.safetensors and config.json. */
 export async function saveImported(dir: string, imported: ImportedModel) {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const { config, eot, bos, tokenizer } = imported;
   const tensors = parametersOf(config).map(({ name, shape }) => ({
     name,
