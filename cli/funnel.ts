@@ -36,6 +36,8 @@ function reasons(stage: StageStats, colour: boolean): string {
 
 /** Stages that let nothing through, said loudly. */
 export function emptyStages(stages: readonly StageStats[]): string[] {
+  if (stages.some(({ name, in: records }) => name === "read" && records === 0))
+    return ["the input files hold no record: there is nothing to work on"];
   return stages
     .filter(stage => stage.in > 0 && stage.out === 0)
     .map(stage => {

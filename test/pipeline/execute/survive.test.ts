@@ -74,6 +74,14 @@ test("filters that drop everything are named before a later stage finds nothing 
   assert.ok(stderr.search(warned) < stderr.search(failed), stderr);
 });
 
+test("input files without a record are said to be so, and the run ends as it should", async () => {
+  const dir = project({ files: 0, stages: "  - extract\n" });
+  writeFileSync(join(dir, "a.warc.gz"), "");
+  const { code, stderr } = await curate(["run"], { cwd: dir });
+  assert.equal(code, 0);
+  assert.match(stderr, /warning: the input files hold no record: there is nothing to work on/);
+});
+
 const copies = [1, 2, 3, 1, 2].map((seed, i) => ({
   url: `https://stories.example/${seed === 3 ? 3 : i}`,
   html: article(seed),
