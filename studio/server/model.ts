@@ -11,6 +11,7 @@ import { createEncoder, type Encoder } from "../../tokenizer/encoder.ts";
 import { loadTokenizer } from "../../tokenizer/files.ts";
 import { modelFolder, type OpenedModel, openModel } from "../../trainer/checkpoint.ts";
 import { type DeviceKind, openDevice } from "../../trainer/devices.ts";
+import { markOf } from "./workdir.ts";
 
 export type Speaker = {
   readonly model: OpenedModel;
@@ -28,6 +29,7 @@ export type ModelRoom = {
 export function openModelRoom(workdir: string, kind: DeviceKind): ModelRoom {
   let device: { device: Device; reason: string } | null = null;
   let speaker: Speaker | null = null;
+  let opened = "";
   let queue: Promise<unknown> = Promise.resolve();
 
   async function current(): Promise<Speaker> {
@@ -38,9 +40,11 @@ export function openModelRoom(workdir: string, kind: DeviceKind): ModelRoom {
         "It comes with the stage train, after its first checkpoint.",
       );
     const dir = modelFolder(folder);
-    if (speaker?.model.dir === dir) return speaker;
+    const mark = markOf([join(dir, "model.safetensors"), join(dir, "config.json")]);
+    if (speaker?.model.dir === dir && mark === opened) return speaker;
     speaker?.model.free();
     speaker = null;
+    opened = mark;
     device ??= await openDevice(kind, { threads: null, allowSoftware: kind === "webgpu" });
     const { vocabulary } = loadTokenizer(join(workdir, "tokenizer"));
     speaker = {

@@ -17,7 +17,7 @@ import { replay } from "../../tokenizer/inspect/replay.ts";
 import { segmentsOf } from "../../tokenizer/inspect/segments.ts";
 import { countUses, type TokenFacts, tokenFacts } from "../../tokenizer/inspect/tokens.ts";
 import type { Compression, MergeReplay, Tokenized, VocabularyPage } from "../api.ts";
-import { partsOf } from "./workdir.ts";
+import { markOf, partsOf } from "./workdir.ts";
 
 const published = ["gpt2", "cl100k_base", "o200k_base"] as const;
 const mostText = 200_000;
@@ -35,6 +35,14 @@ export type VocabularyRoom = {
   compression(): Promise<Compression>;
 };
 
+type Own = {
+  readonly mark: string;
+  readonly encoder: Encoder;
+  facts: TokenFacts[] | null;
+  uses: Float64Array | null;
+  compressed: Promise<Compression> | null;
+};
+
 /** Bytes as text for a label; parts of characters as hexadecimal. */
 export function tokenText(bytes: Uint8Array | undefined): string {
   if (!bytes) return "";
@@ -46,12 +54,18 @@ export function tokenText(bytes: Uint8Array | undefined): string {
 
 export function openVocabulary(workdir: string): VocabularyRoom {
   const folder = join(workdir, "tokenizer");
-  let own: { encoder: Encoder; facts: TokenFacts[] | null; uses: Float64Array | null } | null = null;
+  let own: Own | null = null;
+  /** Of the vocabulary as it is now: a run may be made anew beside an open page. */
   const ours = () => {
-    if (own) return own;
-    if (!existsSync(join(folder, "tokenizer.json")))
+    const path = join(folder, "tokenizer.json");
+    const manifest = join(workdir, "shards", "manifest.json");
+    if (!existsSync(path))
       throw new UserError("this run has no vocabulary yet", "It comes with the stage tokenizer.");
-    own = { encoder: createEncoder(loadTokenizer(folder).vocabulary), facts: null, uses: null };
+    const mark = markOf([path, manifest]);
+    if (own?.mark !== mark) {
+      const encoder = createEncoder(loadTokenizer(folder).vocabulary);
+      own = { mark, encoder, facts: null, uses: null, compressed: null };
+    }
     return own;
   };
   const others = new Map<string, Encoder | null>();
@@ -82,7 +96,6 @@ export function openVocabulary(workdir: string): VocabularyRoom {
       held.uses = countUses(join(workdir, "shards"), "train");
     return { facts: held.facts, uses: held.uses };
   };
-  let compressed: Promise<Compression> | null = null;
   return {
     async tokenize(text, which) {
       if (text.length > mostText)
@@ -143,9 +156,10 @@ export function openVocabulary(workdir: string): VocabularyRoom {
         })),
       };
     },
-    compression() {
-      compressed ??= encodersOf("all").then(list => compare(workdir, list));
-      return compressed;
+    async compression() {
+      const held = ours();
+      held.compressed ??= encodersOf("all").then(list => compare(workdir, list));
+      return held.compressed;
     },
   };
 }
