@@ -4,7 +4,7 @@
  */
 
 import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sha256File, writeAtomic } from "../lib/atomic.ts";
 import { makeFolder } from "../lib/folder.ts";
 import type { Values } from "../lib/options.ts";
@@ -54,6 +54,7 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
     for (const job of reportedJobs(workdir, phase)) checkOutputs(workdir, phase, job);
   const { openDevice } = await import("../trainer/devices.ts");
   const { train } = await import("../trainer/train.ts");
+  const { removeOlderDamaged } = await import("../trainer/checkpoint.ts");
   const { modelVocabulary } = await import("./model-vocabulary.ts");
   const { device, reason } = await openDevice(options.device, {
     threads: options.threads,
@@ -66,6 +67,8 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
   try {
     makeFolder(modelDir(workdir));
     const { vocabulary } = modelVocabulary(tokenizerDir(workdir));
+    for (const path of removeOlderDamaged(modelDir(workdir)))
+      progress({ line: `  removed a damaged checkpoint, older than the one to go on from: ${path}` });
     let seen = 0;
     const result = await train({
       ...{ shards: shardsDir(workdir), out: modelDir(workdir), options, device, vocabulary, signal },
@@ -98,14 +101,20 @@ async function runTraining(options: TrainOptions, context: JobContext): Promise<
     stats.cpuSeconds = (used.user + used.system) / 1e6;
     stats.wallSeconds = (performance.now() - wall) / 1000;
     stats.notes = { steps: result.step, tokens: result.tokens };
-    const files = readdirSync(result.checkpoint)
-      .sort()
-      .map(name => join(result.checkpoint, name));
+    const files = filesBelow(dirname(result.checkpoint));
     const outputs = files.map(path => ({ path, bytes: statSync(path).size, sha256: sha256File(path) }));
     return { stats: [stats], outputs: relativeTo(workdir, outputs) };
   } finally {
     await device.destroy();
   }
+}
+
+/** Every file in the folders of a folder: all checkpoints that are kept, each with its checksum in the report. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** A sample on one line, cut to a terminal's width. */

@@ -34,6 +34,11 @@ export const run = command({
     limit: { type: "number", value: "N", about: "only the first N input files" },
     fresh: { type: "flag", about: "start over: delete what an earlier run left in the workdir" },
     json: { type: "flag", about: "the result as one JSON object on stdout, no progress" },
+    verify: {
+      type: "flag",
+      about: "first compare every file with its checksum, and redo what is damaged",
+      more: true,
+    },
     from: { type: "text", value: "STAGE", about: "redo this stage and everything after it", more: true },
     only: { type: "text", value: "STAGE", about: "redo this stage, and stop after it", more: true },
     executor: { type: "text", value: "local|slurm", about: "where jobs run", more: true },
@@ -51,7 +56,8 @@ export const run = command({
     const phases = allPhases(plan);
     const until = stageFlag("until", flags.until ?? flags.only, plan, phases);
     const from = stageFlag("from", flags.from ?? flags.only, plan, phases);
-    return runPlan({ plan, phases, threads, choice, until, from, fresh: flags.fresh, asJson: flags.json });
+    const { fresh, verify, json: asJson } = flags;
+    return runPlan({ plan, phases, threads, choice, until, from, fresh, verify, asJson });
   },
 });
 
@@ -90,11 +96,12 @@ type RunPlan = {
   readonly until: { readonly last: string } | undefined;
   readonly from: { readonly first: string } | undefined;
   readonly fresh: boolean;
+  readonly verify: boolean;
   readonly asJson: boolean;
 };
 
 async function runPlan(run: RunPlan): Promise<number> {
-  const { plan, phases, threads, choice, until, from, fresh, asJson } = run;
+  const { plan, phases, threads, choice, until, from, fresh, verify, asJson } = run;
   prepareWorkdir(plan.workdir);
   const lock = acquireLock(plan.workdir);
   const progress = openProgress(process.stderr, asJson);
@@ -128,6 +135,7 @@ async function runPlan(run: RunPlan): Promise<number> {
       phases,
       executor,
       signal: stop.signal,
+      verify,
       on: follower?.on ?? events,
       ...(until ? { until: until.last } : {}),
     });

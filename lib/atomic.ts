@@ -1,16 +1,26 @@
 /**
  * Files that exist whole or not at all: written under a temporary name, flushed, renamed. What a task leaves
  * behind is described by an OutputFile, whose checksum a later reader can verify.
- * A temporary name ends in `.tmp`; a sweep at start may delete every such file.
+ * A temporary name ends in `.tmp`; a sweep at start may delete every such file. Processes of several machines, or of
+ * containers that share a host's name and process numbers, never choose the same one.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { makeFolder } from "./folder.ts";
 
 /** One write, and one update of a hash, of Node.js ends at 2 GiB. */
 const piece = 2 ** 30;
+
+const own = `${hostname()
+  .split(".", 1)[0]!
+  .replace(/[^A-Za-z0-9-]/g, "")
+  .slice(0, 24)}-${process.pid}-${randomBytes(3).toString("hex")}`;
+
+/** Where what will be `path` is written meanwhile: beside it, under a name that no other thread or machine uses. */
+export const temporaryName = (path: string): string => `${path}.${own}.tmp`;
 
 export type OutputFile = { readonly path: string; readonly bytes: number; readonly sha256: string };
 
@@ -26,7 +36,7 @@ export type AtomicFile = {
 
 export function createAtomic(path: string): AtomicFile {
   makeFolder(dirname(path));
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryName(path);
   const fd = openSync(temporary, "w");
   const hash = createHash("sha256");
   let bytes = 0;

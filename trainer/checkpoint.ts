@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import type { Device } from "../kernels/device.ts";
-import { sha256File, writeAtomic } from "../lib/atomic.ts";
+import { sha256File, temporaryName, writeAtomic } from "../lib/atomic.ts";
 import { shown, UserError } from "../lib/errors.ts";
 import { makeFolder } from "../lib/folder.ts";
 import type { Cursor } from "./batches.ts";
@@ -104,7 +104,7 @@ export async function writeCheckpoint(
 ): Promise<string> {
   const { device, config } = model;
   const final = join(folder(out), checkpointName(state.step));
-  const aside = `${final}.${process.pid}.tmp`;
+  const aside = temporaryName(final);
   rmSync(aside, { recursive: true, force: true });
   makeFolder(aside);
   const optimizer = [
@@ -165,6 +165,25 @@ export function newestCheckpoint(out: string): { checkpoint: Checkpoint | null; 
     damaged.push(`${dir}: ${state}`);
   }
   return { checkpoint: null, damaged };
+}
+
+/**
+ * Removes damaged checkpoints older than the newest whole one, and gives their folders: going on from it never writes
+ * them again. Newer ones are passed over and written anew.
+ */
+export function removeOlderDamaged(out: string): string[] {
+  const removed: string[] = [];
+  let whole = false;
+  for (const step of listCheckpoints(out).reverse()) {
+    const dir = join(folder(out), checkpointName(step));
+    const damaged = typeof readState(dir) === "string";
+    if (damaged && whole) {
+      rmSync(dir, { recursive: true, force: true });
+      removed.push(dir);
+    }
+    whole ||= !damaged;
+  }
+  return removed;
 }
 
 /** The state of a checkpoint whose files are what they were, or what is wrong with it. */

@@ -5,7 +5,7 @@
  * by id; `first` by the order of the inputs. A cluster with a document of an earlier run keeps that one.
  */
 import { rmSync } from "node:fs";
-import type { OutputFile } from "../../lib/atomic.ts";
+import { type OutputFile, temporaryName } from "../../lib/atomic.ts";
 import type { CorpusContext } from "../corpus-stage.ts";
 import {
   createChecked,
@@ -156,7 +156,7 @@ export function clustersInMemory(corpus: Corpus, memory: number): ((visit: Visit
 /** The same clusters by sorting on disk, within any memory. */
 export function clustersOnDisk(corpus: Corpus, memory: number): (visit: VisitMember) => void {
   const { dir, buckets, keep, lookup } = corpus;
-  const temporary = (what: string) => (n: number) => roundPath(dir, "clusters", n, `${what}.tmp`);
+  const temporary = (what: string) => (n: number) => temporaryName(roundPath(dir, "clusters", n, what));
   const { stars } = contract(
     emit => {
       for (let bucket = 0; bucket < buckets; bucket++) readPairs(dir, bucket, emit);

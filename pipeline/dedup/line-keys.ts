@@ -3,7 +3,7 @@
  * that every partition can be merged over all tasks by a job of its own; then, per partition and task, which lines are
  * repetitions. A record is three words of hash, the document's number and the line's number.
  */
-import type { OutputFile } from "../../lib/atomic.ts";
+import { type OutputFile, temporaryName } from "../../lib/atomic.ts";
 import type { CorpusContext } from "../corpus-stage.ts";
 import {
   createChecked,
@@ -118,7 +118,8 @@ export function writeRepeated(
     for (const sections of trailer.runs)
       runs.push({ path, section: sections[partition]!, words: lineWords, insert: { word: task, before: 2 } });
   }
-  const temporary = (what: string) => (n: number) => roundPath(dir, "lines", partition, `${what}-${n}.tmp`);
+  const temporary = (what: string) => (n: number) =>
+    temporaryName(roundPath(dir, "lines", partition, `${what}-${n}`));
   const sorter = createSorter(3, Math.floor(memory / 4), temporary("sort"));
   const key = new Uint32Array(hashWords);
   /** Places of a line seen fewer than `copies` times so far. */

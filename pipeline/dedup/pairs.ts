@@ -5,7 +5,7 @@
  * document is compared with its neighbour too, because a group's first may be its odd one. Pairs within earlier
  * runs are not written: what became of those documents is decided.
  */
-import type { OutputFile } from "../../lib/atomic.ts";
+import { type OutputFile, temporaryName } from "../../lib/atomic.ts";
 import type { CorpusContext } from "../corpus-stage.ts";
 import { type KeysTrailer, keyRecordWords } from "./band-keys.ts";
 import {
@@ -108,7 +108,7 @@ export function writePairs(
     previousSet = set;
   };
   try {
-    const temporary = (n: number) => roundPath(dir, "buckets", bucket, `merge-${n}.tmp`);
+    const temporary = (n: number) => temporaryName(roundPath(dir, "buckets", bucket, `merge-${n}`));
     mergeRuns(runs, width, { fanIn, memory: Math.floor(memory / 4), temporary }, visit);
     writer.flush();
     const section = file.endSection();

@@ -37,6 +37,8 @@ export type ExecuteOptions = {
   readonly on: RunEvents;
   /** Stop after this phase. */
   readonly until?: string;
+  /** Compare every file with its checksum first, however much that is. */
+  readonly verify?: boolean;
 };
 
 /**
@@ -50,7 +52,7 @@ const repairs = 3;
 
 /** Statistics of every stage, in recipe order, written to stats.json as phases end. */
 export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
-  const { plan, phases, signal, on, until } = options;
+  const { plan, phases, signal, on, until, verify = false } = options;
   const { workdir } = plan;
   const keys = planKeys(plan, phases);
   const earlier = readRunState(workdir);
@@ -73,8 +75,8 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
   };
   const save = (change: Partial<RunState> = {}) => writeRunState(workdir, { ...state, ...change });
   const collected: (readonly StageStats[])[] = phases.map(() => []);
-  const unchecked = new Set(cutOff || changed ? phases : []);
-  const compare = { left: comparedAtStart };
+  const unchecked = new Set(cutOff || changed || verify ? phases : []);
+  const compare = { left: verify ? Number.POSITIVE_INFINITY : comparedAtStart };
   const damages = new Map<string, number>();
   const runTask = taskRunner(plan, phases);
   save();

@@ -7,7 +7,7 @@
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { writeAtomic } from "../../lib/atomic.ts";
+import { temporaryName, writeAtomic } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
 import { makeFolder } from "../../lib/folder.ts";
 import { planPath } from "./execute.ts";
@@ -92,13 +92,14 @@ type Speaker = { add(step: JobProgress): void; end(failed: Failure | null): void
 /** Not flushed to disk: what is lost in a crash is only progress. */
 function openSpeaker(workdir: string, phase: string, job: number): Speaker {
   const path = saidPath(workdir, phase, job);
+  const aside = temporaryName(path);
   let said: Said = { documents: 0, bytes: 0, units: 0, note: "", lines: [], failed: null };
   let last = performance.now();
   makeFolder(dirname(path));
   rmSync(path, { force: true });
   const write = () => {
-    writeFileSync(`${path}.tmp`, JSON.stringify(said));
-    renameSync(`${path}.tmp`, path);
+    writeFileSync(aside, JSON.stringify(said));
+    renameSync(aside, path);
     last = performance.now();
   };
   return {

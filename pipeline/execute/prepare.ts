@@ -29,7 +29,7 @@ export function tellChanges(
   say: Say,
 ): boolean {
   const { workdir } = plan;
-  const [why, redo, kept]: [Set<string>, string[], string[]] = [new Set(), [], []];
+  const [why, redo, kept]: [Set<string>, Phase[], Phase[]] = [new Set(), [], []];
   const names = new Set(phases.map(phase => phase.name));
   /** What a phase left that no phase leaves any more: measures of a filter that is gone. */
   const owned = new Set(phases.flatMap(phase => phase.outputs));
@@ -43,7 +43,7 @@ export function tellChanges(
     if (!begun) continue;
     const wanted = begunFor(plan, phase, keys[i]!.key);
     for (const change of changes(begun, wanted)) why.add(change);
-    (begun.key === wanted.key ? kept : redo).push(phase.name);
+    (begun.key === wanted.key ? kept : redo).push(phase);
     if (begun.key !== wanted.key)
       removeOutputs(
         workdir,
@@ -52,9 +52,21 @@ export function tellChanges(
   }
   if (why.size === 0 && redo.length === 0) return false;
   const cause = why.size > 0 ? `changed since the last run: ${[...why].join("; ")}` : "begun anew";
-  const keeping = kept.length > 0 ? `; keeping ${kept.join(", ")}` : "";
-  say(redo.length > 0 ? `${cause}. Redoing ${redo.join(", ")}${keeping}` : cause);
+  say(redo.length > 0 ? `${cause}. ${redoing(redo, kept)}` : cause);
   return true;
+}
+
+/** Which of the recipe's stages are redone and which are kept; one that is redone in part says from which phase on. */
+function redoing(redo: readonly Phase[], kept: readonly Phase[]): string {
+  const keptStages = new Set(kept.flatMap(({ stages }) => stages));
+  const redone = new Map<string, string>();
+  for (const { name, stages } of redo)
+    for (const stage of stages) if (!redone.has(stage)) redone.set(stage, name);
+  const named = [...redone].map(([stage, from]) =>
+    keptStages.has(stage) ? `${stage} (from ${from} on)` : stage,
+  );
+  const keeping = [...keptStages].filter(stage => !redone.has(stage));
+  return `Redoing ${named.join(", ")}${keeping.length > 0 ? `; keeping ${keeping.join(", ")}` : ""}`;
 }
 
 /** Makes the phase ready: begun for this plan, without files of another. */

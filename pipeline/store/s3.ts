@@ -13,6 +13,7 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { temporaryName } from "../../lib/atomic.ts";
 import { shown, UserError } from "../../lib/errors.ts";
 import { makeFolder } from "../../lib/folder.ts";
 
@@ -206,7 +207,7 @@ function storeOf(sdk: Sdk, client: S3Client, wait: (milliseconds: number) => Pro
       const found = await stat(address);
       if (!found) return null;
       makeFolder(dirname(path));
-      const temporary = `${path}.${process.pid}.tmp`;
+      const temporary = temporaryName(path);
       const file = openSync(temporary, "w");
       try {
         for await (const chunk of pieces(address, found.etag, 0, found.bytes))

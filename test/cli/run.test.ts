@@ -209,7 +209,7 @@ test("a changed value redoes what depends on it, and says what", async () => {
   assert.match(again.stderr, /✓ documents-1: already done/);
   assert.match(
     again.stderr,
-    /changed since the last run: pii\.email: true → false\. Redoing documents-2; keeping documents-1, /,
+    /changed since the last run: pii\.email: true → false\. Redoing minhash \(from documents-2 on\), pii; keeping read, extract, language, gopher-quality$/m,
   );
 });
 

@@ -1,10 +1,10 @@
 /** The leaves: options, seeded randomness, atomic files, Parquet tables. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createAtomic, sha256File, writeAtomic } from "../../lib/atomic.ts";
+import { createAtomic, sha256File, temporaryName, writeAtomic } from "../../lib/atomic.ts";
 import { nearest, shown, UserError } from "../../lib/errors.ts";
 import { makeFolder } from "../../lib/folder.ts";
 import { count, fraction, integer, optional, size, switchable, table, texts } from "../../lib/options.ts";
@@ -65,6 +65,13 @@ test("an atomic file appears whole, with its checksum, or not at all", () => {
   file.write("one ");
   file.write(Buffer.from("two"));
   assert.equal(existsSync(path), false);
+  const [meanwhile] = readdirSync(join(dir, "deep"));
+  assert.equal(join(dir, "deep", meanwhile!), temporaryName(path));
+  const host = hostname()
+    .split(".", 1)[0]!
+    .replace(/[^A-Za-z0-9-]/g, "")
+    .slice(0, 24);
+  assert.match(meanwhile!, new RegExp(`^a\\.txt\\.${host}-${process.pid}-[0-9a-f]{6}\\.tmp$`));
   const written = file.commit();
   assert.equal(readFileSync(path, "utf8"), "one two");
   assert.deepEqual(written, { path, bytes: 7, sha256: sha256File(path) });

@@ -4,7 +4,7 @@
  * Exact: no piece is dropped or estimated. What the caps cut off is counted and reported.
  */
 import { rmSync } from "node:fs";
-import type { OutputFile } from "../../lib/atomic.ts";
+import { type OutputFile, temporaryName } from "../../lib/atomic.ts";
 import { randomOf } from "../../lib/random.ts";
 import { type PatternName, scanner } from "../pretokenizer/patterns.ts";
 import { createTextFeed, type TextFeed } from "../text-feed.ts";
@@ -92,7 +92,7 @@ export function createCounter(options: CountOptions, spillPath: string): Counter
     if (2 * table.memory() > memory && table.size > 1) spill();
   };
   const spill = () => {
-    const path = `${spillPath}.${spilled.length}.tmp`;
+    const path = temporaryName(`${spillPath}.${spilled.length}`);
     writeWords(path, header(), table.words());
     spilled.push(path);
     table.clear();

@@ -162,6 +162,42 @@ test("a changed setting redoes its phase and every later one, and says so", asyn
   assert.deepEqual(log.said, ["changed since the last run: b: 1 → 2. Redoing b, c; keeping a"]);
 });
 
+test("what is redone and kept is said in stages; one redone in part says from where on", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = (settings: number) => [
+    { ...phase("documents-1", log), stages: ["read", "extract"] },
+    { ...phase("count", log), stages: ["tokenizer"] },
+    { ...phase("merge", log, { merge: settings }), stages: ["tokenizer"] },
+    phase("shards", log),
+  ];
+  await go(dir, log, phases(1));
+  await go(dir, log, phases(2));
+  assert.deepEqual(log.said, [
+    "changed since the last run: merge: 1 → 2. Redoing tokenizer (from merge on), shards; keeping read, extract",
+  ]);
+});
+
+test("a finished run is taken by the sizes of its files; with verify every one is compared and mended", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = [phase("a", log), phase("b", log)];
+  await go(dir, log, phases);
+  const victim = join(dir, "out-b", partName(1));
+  const whole = readFileSync(victim);
+  writeFileSync(
+    victim,
+    whole.map(byte => byte ^ 1),
+  );
+  log.ran.length = 0;
+  await go(dir, log, phases);
+  assert.deepEqual(log.ran, []);
+  const plan = planIn(dir);
+  const executor = inline(plan, phases);
+  const { signal } = new AbortController();
+  await execute({ plan, phases, executor, signal, on: events(log), verify: true });
+  assert.deepEqual(log.ran, ["b 1"]);
+  assert.deepEqual(readFileSync(victim), whole);
+});
+
 /** A phase with a job an input. */
 function perInput(name: string, log: Log, plan: Plan, reads: "input" | "part"): Phase {
   const plain = phase(name, log);

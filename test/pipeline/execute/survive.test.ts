@@ -134,14 +134,14 @@ test("a list or a vocabulary whose content changed is noticed, named, and what d
   const vocabulary = await curate(["run"], { cwd: dir });
   assert.match(
     vocabulary.stderr,
-    /changed since the last run: tokenizer: the content of mine\/tokenizer\.json.* Redoing tokenizer, shards, shards-manifest; keeping documents-1/,
+    /changed since the last run: tokenizer: the content of mine\/tokenizer\.json.* Redoing tokenizer, shards; keeping read, url-filter, extract$/m,
   );
 
   writeFileSync(join(dir, "lists", "bad.txt"), "stories.example\n");
   const list = await curate(["run"], { cwd: dir });
   assert.match(
     list.stderr,
-    /changed since the last run: url-filter: the content of lists\/bad\.txt\. Redoing documents-1, tokenizer, shards/,
+    /changed since the last run: url-filter: the content of lists\/bad\.txt\. Redoing read, url-filter, extract, tokenizer, shards$/m,
   );
   const { stages: counted } = JSON.parse(readFileSync(join(dir, "out", "stats.json"), "utf8")) as {
     stages: { name: string; dropped: Record<string, number> }[];
