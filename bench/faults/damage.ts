@@ -3,10 +3,10 @@
  * goes on, found by the job that reads it when it is damaged later, and the files of the engine's own bookkeeping.
  */
 import { cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { compared } from "./compare.ts";
 import type { Fault, Setting, Trial } from "./fault.ts";
-import { chances, launch, type Snapshot } from "./project.ts";
+import { chances, difference, launch, type Snapshot, snapshot } from "./project.ts";
 
 const hurts = ["flipped", "cut", "deleted"] as const;
 type Hurt = (typeof hurts)[number];
@@ -57,8 +57,9 @@ async function repaired(
   name: string,
   hurt: Hurt,
   mustSay: boolean,
+  more: readonly string[] = [],
 ): Promise<Trial> {
-  const { code, stderr } = await launch(setting.project.dir, workdir).done;
+  const { code, stderr } = await launch(setting.project.dir, workdir, more).done;
   const what = `${name} ${hurt}`;
   if (code !== 0) return { recovered: false, lost: 0, doubled: 0, note: `${what}: ${stderr.slice(-300)}` };
   const said = !mustSay || stderr.includes("damaged or missing");
@@ -70,6 +71,10 @@ function pick<T>(list: readonly T[], chance: number): T {
   return list[Math.floor(chance * list.length)]!;
 }
 
+/** One file of a kind; of the checkpoints' the last one's, for older ones have a fault of their own. */
+const newestOf = (kind: string, names: readonly string[], of: (what: string) => number): string =>
+  kind.startsWith("model/checkpoints/") ? names.at(-1)! : pick(names, of(`${kind} file`));
+
 const beforeResume: Fault = {
   name: "file damaged, then resumed",
   async run(setting, on) {
@@ -77,9 +82,7 @@ const beforeResume: Fault = {
     const all = [...kinds(setting.expected, isOutput)];
     for (const [kind, names] of setting.short ? all.filter((_, i) => i % 20 === 3) : all) {
       const workdir = interrupted(setting);
-      // Of the checkpoints only the last is a result; training passes over older ones that are damaged.
-      const isCheckpoint = kind.startsWith("model/checkpoints/");
-      const name = isCheckpoint ? names.at(-1)! : pick(names, of(`${kind} file`));
+      const name = newestOf(kind, names, of);
       const hurt = pick(hurts, of(`${kind} hurt`));
       damage(join(workdir, name), hurt, of(`${kind} where`));
       on(await repaired(setting, workdir, name, hurt, !name.startsWith("model/continuations")));
@@ -88,10 +91,7 @@ const beforeResume: Fault = {
   },
 };
 
-/**
- * The phases in order whose files later phases read whole, each with what it writes. (Of the ids of documents only
- * those of clusters are read, each with its own checksum; a damaged one that nobody reads harms nothing.)
- */
+/** The phases in order whose files later phases read, each with what it writes. */
 const readLater: readonly (readonly [string, RegExp])[] = [
   ["documents-1", /^work\/documents-1\/.*passage$/],
   ["documents-1", /^work\/exact-dedup\/collected\/.*(?:keys|facts)$/],
@@ -109,23 +109,100 @@ const readLater: readonly (readonly [string, RegExp])[] = [
   ["train", /^model\/checkpoints\/[^/]*\/model/],
 ];
 
+/** A copy in which everything after a phase is to be done, and which says done: nothing is compared before the work. */
+function undone(setting: Setting, phase: string): string {
+  const workdir = copied(setting);
+  const order = setting.phases.map(({ name }) => name);
+  for (const later of order.slice(order.indexOf(phase) + 1))
+    rmSync(join(workdir, "work", later, "begun.json"), { force: true });
+  return workdir;
+}
+
 const beforeReading: Fault = {
   name: "file damaged before it is read",
   async run(setting, on) {
     const of = chances(setting.seed);
-    const order = setting.phases.map(({ name }) => name);
     const list = readLater.filter((_, i) => !setting.short || i === 4);
     for (const [phase, pattern] of list) {
       const names = [...setting.expected.keys()].filter(name => pattern.test(name));
       for (const hurt of setting.short ? (["flipped"] as const) : (["flipped", "cut"] as const)) {
-        // run.json says done, so nothing is compared with its checksum before the work begins.
-        const workdir = copied(setting);
-        for (const later of order.slice(order.indexOf(phase) + 1))
-          rmSync(join(workdir, "work", later, "begun.json"), { force: true });
+        const workdir = undone(setting, phase);
         const name = pick(names, of(`${pattern} file`));
         damage(join(workdir, name), hurt, of(`${pattern} ${hurt}`));
         on(await repaired(setting, workdir, name, hurt, true));
       }
+    }
+    return null;
+  },
+};
+
+/**
+ * Of the ids of documents a run reads those of clusters, each with its own checksum. Damage to the others changes
+ * nothing and is not seen; the outputs must be right, and --verify must find and mend it.
+ */
+const partlyRead: Fault = {
+  name: "damage in a part of a file that is not read, then --verify",
+  async run(setting, on) {
+    const of = chances(setting.seed);
+    const lists: readonly (readonly [string, RegExp])[] = [
+      ["documents-1", /^work\/exact-dedup\/collected\/.*ids$/],
+      ["documents-2", /^work\/minhash\/collected\/.*ids$/],
+    ];
+    for (const [phase, pattern] of setting.short ? [] : lists) {
+      for (const name of [...setting.expected.keys()].filter(name => pattern.test(name))) {
+        const workdir = undone(setting, phase);
+        damage(join(workdir, name), "flipped", of(name));
+        await launch(setting.project.dir, workdir).done;
+        const wrong = difference(setting.expected, snapshot(workdir)).filter(other => other !== name);
+        const trial = await repaired(setting, workdir, name, "flipped", false, ["--verify"]);
+        const early =
+          wrong.length > 0 ? `before --verify ${wrong.length} other files differ: ${wrong[0]}` : "";
+        on(early ? { ...trial, recovered: false, note: `${early}; ${trial.note}` } : trial);
+      }
+    }
+    return null;
+  },
+};
+
+const finishedRun: Fault = {
+  name: "file of a finished run damaged, then --verify",
+  async run(setting, on) {
+    const of = chances(setting.seed + 2);
+    for (const [kind, names] of setting.short ? [] : kinds(setting.expected, isOutput)) {
+      const workdir = copied(setting);
+      const name = newestOf(kind, names, of);
+      damage(join(workdir, name), "flipped", of(`${kind} where`));
+      on(await repaired(setting, workdir, name, "flipped", true, ["--verify"]));
+    }
+    return null;
+  },
+};
+
+/** What is gone on from is whole, so the damaged one is never written again: it has to be taken away, and said. */
+const olderCheckpoint: Fault = {
+  name: "checkpoint older than the last damaged, then resumed",
+  async run(setting, on) {
+    const of = chances(setting.seed);
+    const names = [...setting.expected.keys()].filter(name => name.startsWith("model/checkpoints/"));
+    const last = dirname(names.at(-1)!);
+    const older = names.filter(name => dirname(name) !== last);
+    for (const name of setting.short ? older.slice(0, 1) : older) {
+      const workdir = interrupted(setting);
+      const hurt = pick(hurts, of(`${name} hurt`));
+      damage(join(workdir, name), hurt, of(`${name} where`));
+      const { code, stderr } = await launch(setting.project.dir, workdir).done;
+      const gone = `${dirname(name)}/`;
+      const wrong = difference(setting.expected, snapshot(workdir)).filter(
+        other => !other.startsWith(gone) && other !== "work/train/jobs/00000.json",
+      );
+      const notes = [
+        ...(code === 0 ? [] : [`ended with ${code}: ${stderr.slice(-300)}`]),
+        ...(stderr.includes("removed a damaged checkpoint") ? [] : ["nothing said"]),
+        ...(existsSync(join(workdir, gone)) ? ["it is still there"] : []),
+        ...(wrong.length > 0 ? [`${wrong.length} files differ: ${wrong.slice(0, 6).join(", ")}`] : []),
+      ];
+      const note = notes.length > 0 ? `${name} ${hurt}; ${notes.join("; ")}` : "";
+      on({ recovered: note === "", lost: 0, doubled: 0, note });
     }
     return null;
   },
@@ -151,4 +228,11 @@ const bookkeeping: Fault = {
   },
 };
 
-export const damages: readonly Fault[] = [beforeResume, beforeReading, bookkeeping];
+export const damages: readonly Fault[] = [
+  beforeResume,
+  olderCheckpoint,
+  beforeReading,
+  partlyRead,
+  finishedRun,
+  bookkeeping,
+];
