@@ -27,11 +27,19 @@ export type Adapter = {
   readonly details: Readonly<Record<string, string | number | boolean>>;
 };
 
+/** kernel: its name, and the shape of a product. */
+export type KernelTime = { readonly kernel: string; readonly launches: number; readonly ms: number };
+
+/** Times every kernel between `begin` and `end`, which lists them, longest first. */
+export type Profiler = { begin(): void; end(): Promise<KernelTime[]> };
+
 export interface Device {
   readonly kind: "reference" | "cpu" | "webgpu";
   /** For people: what it is and what it uses, one line. */
   readonly about: string;
   readonly adapter: Adapter;
+  /** null: this device cannot tell where its time goes. */
+  readonly profiler: Profiler | null;
 
   /** Zero-filled. */
   alloc(label: string, length: number, dtype?: Dtype): Tensor;

@@ -5,6 +5,7 @@
 
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import type { KernelTime } from "../kernels/device.ts";
 import { writeAtomic } from "../lib/atomic.ts";
 import { makeFolder } from "../lib/folder.ts";
 import type { Outliers } from "./outliers.ts";
@@ -23,6 +24,8 @@ export type StepMetrics = {
   readonly mfu: number | null;
   /** Of the step alone, without validation, samples and checkpoints. */
   readonly ms: number;
+  /** Milliseconds of this step by kernel, longest first, where they were taken. */
+  readonly kernels?: Readonly<Record<string, number>>;
   /** What stands out against the steps before, in standard deviations. */
   readonly outliers?: Outliers;
   readonly valLoss?: number;
@@ -30,6 +33,17 @@ export type StepMetrics = {
 };
 
 export type SampleRecord = { readonly step: number; readonly seed: number; readonly text: string };
+
+/** Milliseconds by kernel, to the microsecond; products by kernel and layout, whatever their shape. */
+export function timeByKernel(times: readonly KernelTime[]): Record<string, number> {
+  const sums = new Map<string, number>();
+  for (const { kernel, ms } of times) {
+    const name = kernel.replace(/ \d+×\d+×\d+$/, "");
+    sums.set(name, (sums.get(name) ?? 0) + ms);
+  }
+  const sorted = [...sums].sort(([, a], [, b]) => b - a);
+  return Object.fromEntries(sorted.map(([name, ms]) => [name, Math.round(ms * 1000) / 1000]));
+}
 
 export function append(path: string, record: { readonly step: number }) {
   makeFolder(dirname(path));

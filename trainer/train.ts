@@ -35,7 +35,14 @@ import { freeLosses, type LossPlan, planLosses, type Validation, validate } from
 import { flopsPerToken } from "./flops.ts";
 import { firstLossScale, type LossScale, nextLossScale, smallestLossScale } from "./loss-scale.ts";
 import { checkMemory, deviceMemory, fastMicroBatch } from "./memory.ts";
-import { append, lastMetrics, type SampleRecord, type StepMetrics, truncateAfter } from "./metrics.ts";
+import {
+  append,
+  lastMetrics,
+  type SampleRecord,
+  type StepMetrics,
+  timeByKernel,
+  truncateAfter,
+} from "./metrics.ts";
 import { allocModel, freeModel, type Model } from "./model.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
 import { watchOutliers } from "./outliers.ts";
@@ -322,6 +329,9 @@ function release({ device, model, plan, optimizer }: Run) {
   freeModel(model);
 }
 
+/** Where the time goes is taken of every so many steps, and of the last: a step of them is slower, by little. */
+const profileEvery = 20;
+
 async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number): Promise<TrainResult> {
   const { options, config, on, out, shards, sequences, plan, signal } = run;
   const files = { metrics: join(out, "metrics.jsonl"), samples: join(out, "samples.jsonl") };
@@ -348,14 +358,17 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
     const batches = Array.from({ length: sequences / plan.rows }, () => stream.next(plan.rows));
     const { weightDecay, beta1, beta2, clip } = options;
     const lr = learningRate(options, step);
+    const last = step === options.steps;
+    const profiler = step % profileEvery === 0 || last ? run.device.profiler : null;
+    profiler?.begin();
     const result = await scaledStep(run, progress, batches, step, { lr, weightDecay, beta1, beta2, clip });
+    const kernels = profiler && timeByKernel(await profiler.end());
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm))
       await diverged(run, progress, step, result, cursor);
     const seconds = (performance.now() - began) / 1000;
     progress.step = step;
     progress.tokens += options.batchTokens;
     progress.loss = result.loss;
-    const last = step === options.steps;
     const validated = run.held !== null && (step % options.evalEvery === 0 || last);
     progress.validation = validated ? await validateNow(run, step) : null;
     const tokensPerSecond = options.batchTokens / seconds;
@@ -363,6 +376,7 @@ async function loop(run: Run, checkpoint: Checkpoint | null, peakFlops: number):
     const metrics: StepMetrics = {
       ...{ step, tokens: progress.tokens, loss: result.loss, lr, gradNorm: result.gradNorm },
       ...{ tokensPerSecond, mfu: (tokensPerSecond * flops) / peakFlops, ms: seconds * 1000 },
+      ...(kernels && { kernels }),
       ...(strange && { outliers: strange }),
       ...(validated && {
         valLoss: progress.validation!.loss,

@@ -105,7 +105,7 @@ export function snapshot(workdir: string): Snapshot {
 }
 
 function withoutTimes(text: string, name: string): string {
-  const times = /^(?:cpuSeconds|wallSeconds|ms|tokensPerSecond|mfu)$/;
+  const times = /^(?:cpuSeconds|wallSeconds|ms|tokensPerSecond|mfu|kernels)$/;
   const lines = name.endsWith(".jsonl") ? text.trim().split("\n") : [text];
   const drop = (key: string, value: unknown) => (times.test(key) ? undefined : value);
   return lines.map(line => JSON.stringify(JSON.parse(line), drop)).join("\n");

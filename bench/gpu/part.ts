@@ -79,18 +79,14 @@ export async function faultOf({
  * Milliseconds of the GPU for what `run` queues: the best of `rounds` by timestamp queries, or by the clock from
  * submission to the end where the adapter has none.
  */
-export async function gpuMs(
-  { device, connection }: Opened,
-  run: () => void,
-  rounds: number,
-): Promise<number> {
+export async function gpuMs({ device }: Opened, run: () => void, rounds: number): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i <= rounds; i++) {
     let ms: number;
-    if (connection.features.has("timestamp-query")) {
-      device.beginProfile();
+    if (device.profiler) {
+      device.profiler.begin();
       run();
-      ms = (await device.endProfile()).reduce((sum, time) => sum + time.ms, 0);
+      ms = (await device.profiler.end()).reduce((sum, time) => sum + time.ms, 0);
     } else {
       await device.finish();
       const began = performance.now();
@@ -105,11 +101,11 @@ export async function gpuMs(
 }
 
 /** Which kernels `run` launches, by name. */
-export async function kernelsOf({ device, connection }: Opened, run: () => void): Promise<string[]> {
-  if (!connection.features.has("timestamp-query")) return [];
-  device.beginProfile();
+export async function kernelsOf({ device }: Opened, run: () => void): Promise<string[]> {
+  if (!device.profiler) return [];
+  device.profiler.begin();
   run();
-  return (await device.endProfile()).map(({ kernel }) => kernel.split(" ")[0]!);
+  return (await device.profiler.end()).map(({ kernel }) => kernel.split(" ")[0]!);
 }
 
 export function plainTuning(tuning: Tuning): Tuning {

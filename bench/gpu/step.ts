@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { KernelTime } from "../../kernels/webgpu/queue.ts";
+import type { KernelTime } from "../../kernels/device.ts";
 import type { Precision } from "../../kernels/webgpu/tuning.ts";
 import { random } from "../../lib/random.ts";
 import { configOf, type ModelConfig } from "../../trainer/config.ts";
@@ -83,7 +83,7 @@ function modelOf(small: boolean): ModelConfig {
 }
 
 async function measure(
-  { device, connection, small }: Opened,
+  { device, small }: Opened,
   precision: Precision,
   rows: number,
   quick: boolean,
@@ -137,10 +137,10 @@ async function measure(
       `${(device.memory().peak / 2 ** 30).toFixed(2)} GiB on the device`,
   );
   let kernels: KernelTime[] = [];
-  if (connection.features.has("timestamp-query")) {
-    device.beginProfile();
+  if (device.profiler) {
+    device.profiler.begin();
     await run();
-    kernels = await device.endProfile();
+    kernels = await device.profiler.end();
     printKernels(kernels, ms, unit);
   } else console.log("  skipped: time of each kernel (no timestamp-query)");
   for (const map of [optimizer.gradients.parameters, optimizer.moments.m, optimizer.moments.v, model.weights])

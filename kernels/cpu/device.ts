@@ -9,6 +9,7 @@ import type { Device, Tensor } from "../device.ts";
 import { product } from "./matmul.ts";
 import { openMemory } from "./memory.ts";
 import { type Build, hasRelaxedSimd, loadModule } from "./module.ts";
+import { withProfiler } from "./profiler.ts";
 import { float, startThreads } from "./threads.ts";
 
 export type CpuOptions = {
@@ -92,7 +93,7 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
     run("normReduce", pieces(p.C, 64), [address(p.dweight), orZero(p.dbias), partials, blocks, p.C, 64]);
   }
 
-  return {
+  return withProfiler({
     kind: "cpu",
     about:
       `cpu: WebAssembly SIMD${build === "relaxed" ? " with fused multiply-add" : ""}, ` +
@@ -263,5 +264,5 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
       const [to, x, y] = [floats(out), floats(a), floats(b)];
       for (let i = 0; i < N; i++) to[i] = (alpha * x[i]! + beta * y[i]!) / by;
     },
-  };
+  });
 }

@@ -21,7 +21,9 @@ export type Product = {
 const deepest = 512;
 const packedBytes = 2 << 20;
 const rowsOfPiece = 64;
-const columnsOfPiece = 512;
+const columnsOfPiece = { least: 128, most: 512 };
+/** Pieces that a product is cut into where it has the columns: a weight's gradient has few rows. */
+const wantedPieces = 16;
 const panelsOfPacking = 16;
 /** Up to here reading B once is what costs, and packing it would cost more than it gives. */
 const fewRows = 32;
@@ -63,8 +65,9 @@ export function product(
   const packedAt = packed(roundUp8(Math.min(N, width)) * depth * 4);
   for (let n = 0; n < N; n += width) {
     const columns = Math.min(width, N - n);
-    const blocks = Math.ceil(columns / columnsOfPiece);
-    const blockColumns = roundUp8(Math.ceil(columns / blocks));
+    const wanted = Math.ceil(columns / Math.ceil(wantedPieces / Math.ceil(M / rowsOfPiece)));
+    const { least, most } = columnsOfPiece;
+    const blockColumns = roundUp8(Math.min(most, Math.max(least, wanted)));
     for (let k = 0; k < K; k += depth) {
       const steps = Math.min(depth, K - k);
       const bAt = b + k * kStride + n * nStride;

@@ -15,7 +15,7 @@ export type Exports = {
   /** Once for the memory, before any op. */
   storeConstants(): void;
   alone(op: number, pieces: number): void;
-  launch(op: number, pieces: number): void;
+  launch(op: number, pieces: number, patience: number): void;
   serve(thread: number, patience: number): void;
 };
 

@@ -28,8 +28,11 @@ export const float = (value: number): Parameter => ({ float: value });
 
 const control = { epoch: 1088, stop: 1284, scratch: 1288, scratchBytes: 1292, parameters: 1344 };
 
-/** Polls of the epoch before a thread sleeps: about 50 µs, more than the pause between two ops of a step. */
-const patience = 40_000;
+/**
+ * Polls before a thread sleeps, about half a millisecond: more than the longest piece of a step, for which a thread may have
+ * to wait with none left for itself. Waking takes 50 µs and more; with a tenth of this two threads lost a fifth of a step.
+ */
+const patience = 400_000;
 
 export type Threads = {
   readonly count: number;
@@ -84,7 +87,7 @@ export async function startThreads(
     }
     const number = numbers.get(kernel)!;
     if (count === 1 || pieces === 1) main.alone(number, pieces);
-    else main.launch(number, pieces);
+    else main.launch(number, pieces, patience);
   }
 
   async function stop() {

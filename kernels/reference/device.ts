@@ -69,6 +69,7 @@ export function openReference(): ReferenceDevice {
     kind: "reference",
     about: "reference: float64 loops in JavaScript, one thread; an oracle for tests, not for training",
     adapter: { name: "JavaScript", kind: "cpu", details: {} },
+    profiler: null,
     alloc,
     view,
     free,

@@ -77,8 +77,11 @@ export function alone(op: i32, pieces: i32): void {
   for (let piece = 0; piece < pieces; piece++) perform(op, piece);
 }
 
-/** Gives the op out to all threads and takes part until it is done. Only the main thread calls it. */
-export function launch(op: i32, pieces: i32): void {
+/**
+ * Gives the op out to all threads and takes part until it is done. Only the main thread calls it. `patience`: polls
+ * before it sleeps, to look again after 100 µs, for another program may have the core that the last piece needs.
+ */
+export function launch(op: i32, pieces: i32, patience: i32): void {
   store<i32>(OP, op);
   atomic.store<i32>(FINISHED, 0);
   const generation = (atomic.load<i64>(STATE) >> 48) + 1;
@@ -86,12 +89,11 @@ export function launch(op: i32, pieces: i32): void {
   atomic.add<i32>(EPOCH, 1);
   if (atomic.load<i32>(SLEEPING)) atomic.notify(EPOCH, min(pieces - 1, 1024));
   work();
-  let patience = 20000;
   while (true) {
     const finished = atomic.load<i32>(FINISHED);
     if (finished == pieces) return;
     if (patience > 0) patience--;
-    else atomic.wait<i32>(FINISHED, finished, 200000);
+    else atomic.wait<i32>(FINISHED, finished, 100000);
   }
 }
 

@@ -17,7 +17,7 @@ import { biasBackward, layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } 
 import { adamw, combine, globalNorm, momentum } from "./optimizer.ts";
 import { pipelineCache } from "./pipelines.ts";
 import { probeChecked } from "./probe.ts";
-import { commandQueue, type KernelTime } from "./queue.ts";
+import { commandQueue } from "./queue.ts";
 import { matrixFault as findMatrixFault } from "./self-check.ts";
 import { tuneProducts, withRemembered } from "./tune.ts";
 import { type Precision, type ProductShape, type Tuning, tuningFor } from "./tuning.ts";
@@ -46,9 +46,6 @@ export type WebgpuDevice = Device & {
    * cache. Nothing to choose on a software adapter or without timestamp queries. A line to `log` for each product.
    */
   tune(products: readonly ProductShape[], log?: (line: string) => void): Promise<void>;
-  /** Times every kernel on the GPU until `endProfile`; needs the feature timestamp-query. */
-  beginProfile(): void;
-  endProfile(): Promise<KernelTime[]>;
 };
 
 /** Opens the webgpu device, or says in one line why there is none. */
@@ -149,6 +146,7 @@ export function webgpuDevice(
       await tuneProducts(this, gpu, products, log);
     },
     adapter: connection.adapter,
+    profiler: connection.features.has("timestamp-query") ? queue.profiler : null,
 
     alloc(label, length, dtype = "f32") {
       check();
@@ -200,11 +198,6 @@ export function webgpuDevice(
       gpu.destroy();
       await lost;
     },
-    beginProfile() {
-      if (!connection.features.has("timestamp-query")) throw new Error("this adapter has no timestamp-query");
-      queue.beginProfile();
-    },
-    endProfile: queue.endProfile,
 
     embed: p => embed(context, p),
     embedBackward: p => embedBackward(context, p),

@@ -10,6 +10,7 @@
  * While a promise of dawn.node is pending it polls through setImmediate and keeps a core busy, which a software adapter
  * needs for its work: so between polls the thread sleeps, a twentieth of the time waited so far, 2 ms at most.
  */
+import type { KernelTime, Profiler } from "../device.ts";
 import type { Buffers, Slice } from "./buffers.ts";
 import type { Constants, Pipelines } from "./pipelines.ts";
 import { type KernelSource, kernelSource } from "./source.ts";
@@ -25,9 +26,6 @@ export type Launch = {
   readonly groups: readonly [x: number, y: number, z: number];
 };
 
-/** kernel: its name, and its note where it has one. */
-export type KernelTime = { readonly kernel: string; readonly launches: number; readonly ms: number };
-
 export type Queue = {
   run(launch: Launch): void;
   write(target: Slice, data: Float32Array | Uint32Array): void;
@@ -35,10 +33,8 @@ export type Queue = {
   /** Submits what is recorded. */
   flush(): void;
   finish(): Promise<void>;
-  /** Times every launch with timestamp queries, one pass each, until `endProfile`. Needs the feature timestamp-query. */
-  beginProfile(): void;
-  /** GPU time by kernel, longest first. */
-  endProfile(): Promise<KernelTime[]>;
+  /** GPU time by timestamp queries, every launch in a pass of its own. Needs the feature timestamp-query. */
+  readonly profiler: Profiler;
   destroy(): void;
 };
 
@@ -212,15 +208,19 @@ export function commandQueue(
       else spare.destroy();
       return copy;
     },
-    beginProfile() {
-      flush();
-      profile = startProfile(device);
-    },
-    async endProfile() {
-      flush();
-      const times = await profile!.times();
-      profile = null;
-      return times;
+    profiler: {
+      begin() {
+        flush();
+        profile = startProfile(device);
+      },
+      async end() {
+        flush();
+        const done = profile!.times();
+        profile = null;
+        let times: KernelTime[] = [];
+        await wait(done.then(all => (times = all)));
+        return times;
+      },
     },
     destroy() {
       uniforms.destroy();
@@ -299,7 +299,7 @@ function startProfile(device: GPUDevice): Profile {
             names.forEach((name, i) => {
               const total = totals.get(name) ?? { launches: 0, ms: 0 };
               total.launches++;
-              total.ms += Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6;
+              total.ms += Math.max(0, Number(stamps[2 * i + 1]! - stamps[2 * i]!)) / 1e6;
               totals.set(name, total);
             });
             readable.destroy();

@@ -8,8 +8,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
-import type { Adapter } from "../device.ts";
-import type { KernelTime } from "./queue.ts";
+import type { Adapter, Profiler } from "../device.ts";
 import { productsFault, type Tunable } from "./self-check.ts";
 import {
   type Choice,
@@ -23,8 +22,7 @@ import {
 } from "./tuning.ts";
 
 export type Measurable = Tunable & {
-  beginProfile(): void;
-  endProfile(): Promise<KernelTime[]>;
+  readonly profiler: Profiler | null;
 };
 
 /** teraflops by the GPU's clock, the best of three. */
@@ -53,9 +51,9 @@ export async function trials(device: Measurable, gpu: GPUDevice, product: Produc
     device.retune({ ...tuning, chosen: new Map([[productName(product), choice]]) });
     let best = Number.POSITIVE_INFINITY;
     for (let i = 0; i < rounds + 1; i++) {
-      device.beginProfile();
+      device.profiler!.begin();
       device.matmul({ layout, out, a, b, M, N, K, ...shared });
-      const times = await device.endProfile();
+      const times = await device.profiler!.end();
       await device.finish();
       const ms = times.reduce((sum, { ms }) => sum + ms, 0);
       if (i > 0 && ms > 0) best = Math.min(best, ms); // the first compiles; clocks have been seen to run backwards

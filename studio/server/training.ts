@@ -1,6 +1,6 @@
 /**
  * Training as it was written down: metrics and samples of one run or several. Long runs are thinned to 3,000 steps
- * for drawing; steps with a validation loss always stay.
+ * for drawing; steps with a validation loss, and the last whose time by kernel was taken, always stay.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -21,7 +21,10 @@ export function readLines<T>(path: string): T[] {
 
 export function thinned(steps: readonly StepMetrics[], most = mostSteps): StepMetrics[] {
   const every = Math.ceil(steps.length / most);
-  return steps.filter((step, i) => i % every === 0 || i === steps.length - 1 || step.valLoss !== undefined);
+  const timed = steps.findLast(step => step["kernels"] !== undefined);
+  return steps.filter(
+    (step, i) => i % every === 0 || i === steps.length - 1 || step.valLoss !== undefined || step === timed,
+  );
 }
 
 function runOf(workdir: string): TrainingRun {

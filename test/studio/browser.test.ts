@@ -167,6 +167,8 @@ test("the curves end where metrics.jsonl ends, and every sample is in the timeli
     .split("\n");
   assert.equal(await page.locator(".timeline li").count(), samples.length);
   await page.getByText(/It begins to spell at|It does not spell yet/).waitFor();
+  await page.getByRole("heading", { name: `Where step ${grouped(last.step)} spent its time` }).waitFor();
+  await page.getByRole("cell", { name: "attention-backward" }).waitFor();
   assert.equal(await page.locator(".spelling .bars button").count(), samples.length);
   await picture(page, "training");
   await page.locator(".spelling").scrollIntoViewIfNeeded();

@@ -97,14 +97,16 @@ test("a token that is part of a character is shown by its bytes", () => {
   assert.equal(tokenText(Uint8Array.from(Buffer.from(" é"))), " é");
 });
 
-test("long runs are thinned for drawing, validation losses stay", () => {
+test("long runs are thinned for drawing, validation losses and the last times by kernel stay", () => {
   const steps = Array.from({ length: 10_000 }, (_, i) => ({
     ...{ step: i + 1, tokens: i, loss: 1, lr: 1, gradNorm: 1, tokensPerSecond: 1, mfu: null, ms: 1 },
     ...(i === 4321 ? { valLoss: 2 } : {}),
+    ...(i % 20 === 19 && i < 9995 ? { kernels: { adamw: 1 } } : {}),
   }));
   const kept = thinned(steps, 1000);
   assert.ok(kept.length <= 1002);
   assert.ok(kept.some(({ valLoss }) => valLoss === 2));
+  assert.ok(kept.some(({ step }) => step === 9980));
   assert.equal(kept.at(-1)!.step, 10_000);
 });
 

@@ -10,6 +10,7 @@ import type { Device } from "../../kernels/device.ts";
 import { UserError } from "../../lib/errors.ts";
 import { listCheckpoints, newestCheckpoint, openModel } from "../../trainer/checkpoint.ts";
 import { planLosses } from "../../trainer/evaluate.ts";
+import type { StepMetrics } from "../../trainer/metrics.ts";
 import { allocModel } from "../../trainer/model.ts";
 import type { TrainOptions } from "../../trainer/options.ts";
 import { parametersOf, startingValues } from "../../trainer/parameters.ts";
@@ -48,7 +49,7 @@ const linesOf = (out: string, file: string) =>
 
 /** Everything a run computed: losses of each step without their timings, samples, the last checkpoint's bytes. */
 function results(out: string) {
-  const metrics = linesOf(out, "metrics.jsonl").map(({ tokensPerSecond, mfu, ms, ...rest }) => rest);
+  const metrics = linesOf(out, "metrics.jsonl").map(({ tokensPerSecond, mfu, ms, kernels, ...rest }) => rest);
   const dir = newestCheckpoint(join(root, out)).checkpoint!.dir;
   const files = readdirSync(dir)
     .sort()
@@ -103,6 +104,35 @@ describe("a training run", () => {
     const model = await openModel(join(root, "plain"), device);
     assert.equal(model.config.vocabulary, vocabulary.size);
     model.free();
+  });
+
+  test("says of every 20th step and of the last where its time went", async () => {
+    await run("timed", { options: tinyOptions({ steps: 23, sampleEvery: 0 }) });
+    const lines = linesOf("timed", "metrics.jsonl") as unknown as StepMetrics[];
+    const timed = lines.filter(({ kernels }) => kernels);
+    assert.deepEqual(
+      timed.map(({ step }) => step),
+      [20, 23],
+    );
+    for (const { kernels, ms } of timed) {
+      const names = Object.keys(kernels!);
+      for (const name of [
+        "matmul NT",
+        "matmul NN",
+        "matmul TN",
+        "attention-backward",
+        "adamw",
+        "global-norm",
+      ])
+        assert.ok(names.includes(name), `${name} is missing in ${names.join(", ")}`);
+      const all = Object.values(kernels!);
+      assert.deepEqual(
+        all,
+        [...all].sort((a, b) => b - a),
+      );
+      const sum = all.reduce((a, b) => a + b, 0);
+      assert.ok(sum > 0 && sum <= ms, `${sum} ms in kernels of a step of ${ms} ms`);
+    }
   });
 
   test("frees all the memory it took", async () => {

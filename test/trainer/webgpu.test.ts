@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import type { Device } from "../../kernels/device.ts";
 import { newestCheckpoint } from "../../trainer/checkpoint.ts";
 import { openDevice } from "../../trainer/devices.ts";
+import type { StepMetrics } from "../../trainer/metrics.ts";
 import type { TrainOptions } from "../../trainer/options.ts";
 import { train } from "../../trainer/train.ts";
 import { temporary, tinyOptions, vocabulary, writeShards } from "./toy.ts";
@@ -58,7 +59,7 @@ async function run(
   const lines = readFileSync(join(root, out, "metrics.jsonl"), "utf8")
     .trim()
     .split("\n");
-  return lines.map(line => JSON.parse(line) as { loss: number; gradNorm: number; valLoss?: number });
+  return lines.map(line => JSON.parse(line) as StepMetrics);
 }
 
 describe("training on webgpu", () => {
@@ -77,6 +78,21 @@ describe("training on webgpu", () => {
       assert.ok(Math.abs(a.at(-1)!.valLoss! - b.at(-1)!.valLoss!) < 1e-4);
     });
   }
+
+  test("the time of the last step by kernel stands in its metrics", async t => {
+    if (!gpu) return t.skip(missing);
+    if (!gpu.profiler) return t.skip("this adapter has no timestamp-query");
+    const last = (await run(gpu, "gpu-timed", { steps: 2, sampleEvery: 0 })).at(-1)!;
+    const names = Object.keys(last.kernels!);
+    for (const name of ["attention", "adamw", "cross-entropy"])
+      assert.ok(names.includes(name), names.join(", "));
+    assert.ok(
+      names.some(name => /^matmul[a-z-]* TN$/.test(name)),
+      names.join(", "),
+    );
+    const sum = Object.values(last.kernels!).reduce((a, b) => a + b, 0);
+    assert.ok(sum > 0 && sum <= last.ms, `${sum} ms in kernels of a step of ${last.ms} ms`);
+  });
 
   test("stopped and resumed ends with the same bytes", async t => {
     if (!gpu) return t.skip(missing);
