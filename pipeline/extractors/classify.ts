@@ -4,7 +4,8 @@
  */
 import { fillContext } from "./context.ts";
 import { columnNames, features } from "./features.ts";
-import { probabilities, readForest, type StoredForest } from "./forest.ts";
+import { readForest, type StoredForest } from "./forest.ts";
+import { createKernel } from "./forest-kernel.ts";
 import { model } from "./model.gen.ts";
 import type { Page } from "./page.ts";
 
@@ -18,15 +19,21 @@ export type Classifier = (page: Page) => Float32Array;
 const HOPELESS = 0.02;
 
 export function classifierOf(stored: StoredModel): Classifier {
-  const first = readForest(stored.first, columnNames);
-  const second = readForest(stored.second, columnNames);
   const width = columnNames.length;
+  const first = createKernel(readForest(stored.first, columnNames), width);
+  const second = createKernel(readForest(stored.second, columnNames), width);
   return page => {
     const { rows, looks } = features(page);
-    const opinion = probabilities(first, rows, width);
+    const opinion = first(rows);
     fillContext(page, opinion, looks, rows, width);
-    return probabilities(second, rows, width, opinion, HOPELESS);
+    return second(rows, opinion, HOPELESS);
   };
 }
 
-export const classify: Classifier = classifierOf(model);
+let own: Classifier | null = null;
+
+/** By the model of this package, which is read when the first page comes. */
+export const classify: Classifier = page => {
+  own ??= classifierOf(model);
+  return own(page);
+};
