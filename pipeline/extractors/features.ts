@@ -17,7 +17,13 @@ type Group = {
   fill(facts: Facts, block: number, element: number, rows: Float32Array, at: number): void;
 };
 
-const log = (x: number): number => Math.log2(1 + x);
+/** Logarithms of small whole numbers: most of what is counted on a page. */
+const smallLogs = Float64Array.from({ length: 4096 }, (_, x) => Math.log2(1 + x));
+
+function log(x: number): number {
+  const whole = x | 0;
+  return whole === x && whole >= 0 && whole < 4096 ? smallLogs[whole]! : Math.log2(1 + x);
+}
 
 const kinds = "p li tr td div dd dt figcaption button section article summary label blockquote pre".split(
   " ",

@@ -26,8 +26,9 @@ export function cleanCharacters(text: string): string {
 
 /** One line of running text: white space folded and trimmed. */
 export function foldSpace(text: string): string {
+  // Single spaces, nearly all there is, are left as they are.
   return cleanCharacters(text)
-    .replace(/[\s\x85]+/g, " ")
+    .replace(/[\s\x85]{2,}|[^\S ]|\x85/g, " ")
     .trim();
 }
 

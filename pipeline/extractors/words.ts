@@ -22,6 +22,8 @@ const isBylineWord = hashTable(bylineWords.split(" ").map(word => [word, 1] as c
 const MOST_WORDS = 25;
 /** Words of a block that are compared with what the page says of itself. */
 const COMPARED = 60;
+/** Characters of a hint that are read. */
+const LONGEST_HINT = 100_000;
 
 function lower(code: number): number {
   if (code >= 65 && code <= 90) return code | 32;
@@ -71,6 +73,34 @@ export type Hints = {
   readonly body: string | null;
 };
 
+/** Bits by the hash of a word: open addressing, as full as half at most. */
+type WordBits = { readonly hashes: Int32Array; readonly bits: Uint8Array };
+
+function slotOf({ hashes, bits }: WordBits, hash: number): number {
+  const mask = hashes.length - 1;
+  let slot = (hash ^ (hash >>> 15)) & mask;
+  while (bits[slot] !== 0 && hashes[slot] !== hash) slot = (slot + 1) & mask;
+  return slot;
+}
+
+/** Bit i for the words of text i. */
+function wordBits(texts: readonly (string | null)[]): WordBits {
+  const lengths = texts.map(text => Math.min(text?.length ?? 0, LONGEST_HINT));
+  let size = 64;
+  while (size < lengths.reduce((sum, length) => sum + length, 0) * 2) size *= 2;
+  const known = { hashes: new Int32Array(size), bits: new Uint8Array(size) };
+  texts.forEach((text, i) => {
+    if (text === null) return;
+    eachWord(text, 0, lengths[i]!, hash => {
+      const slot = slotOf(known, hash);
+      known.hashes[slot] = hash;
+      known.bits[slot]! |= 1 << i;
+      return true;
+    });
+  });
+  return known;
+}
+
 export type Words = {
   /** 1 for blocks of few words, one of which means comment or reply. */
   readonly ofComments: Uint8Array;
@@ -90,37 +120,29 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
   const inTitle = new Float32Array(count);
   const inDescription = new Float32Array(count);
   const inBody = new Float32Array(count);
-  const known = new Map<number, number>();
-  const hinted = [hints.title, hints.description, hints.body];
-  hinted.forEach((text, i) => {
-    if (text === null) return;
-    eachWord(text, 0, Math.min(text.length, 100_000), hash => {
-      known.set(hash, (known.get(hash) ?? 0) | (1 << i));
-      return true;
-    });
-  });
+  const known = wordBits([hints.title, hints.description, hints.body]);
   let words = 0;
   let found = 0;
   let byline = 0;
   let isShort = false;
-  const hits = [0, 0, 0];
+  let titleHits = 0;
+  let descriptionHits = 0;
+  let bodyHits = 0;
   const word = (hash: number): boolean => {
     words++;
     if (words <= 2) byline |= isBylineWord(hash);
     if (isShort) found |= isCommentWord(hash);
-    const bits = known.get(hash);
-    if (bits !== undefined) {
-      hits[0] += bits & 1;
-      hits[1] += (bits >> 1) & 1;
-      hits[2] += bits >> 2;
-    }
+    const bits = known.bits[slotOf(known, hash)]!;
+    titleHits += bits & 1;
+    descriptionHits += (bits >> 1) & 1;
+    bodyHits += bits >> 2;
     return words < COMPARED;
   };
   for (let block = 0; block < count; block++) {
     words = 0;
     found = 0;
     byline = 0;
-    hits.fill(0);
+    titleHits = descriptionHits = bodyHits = 0;
     isShort = measured.words[block] <= MOST_WORDS;
     for (let i = blocks.first[block], last = blocks.first[block + 1]; i < last; i++) {
       const item = blocks.items[i];
@@ -128,9 +150,9 @@ export function readWords(tree: Tree, blocks: Blocks, measured: Measured, hints:
     }
     ofComments[block] = found;
     beginsByline[block] = byline;
-    inTitle[block] = hints.title === null ? -1 : hits[0] / Math.max(1, words);
-    inDescription[block] = hints.description === null ? -1 : hits[1] / Math.max(1, words);
-    inBody[block] = hints.body === null ? -1 : hits[2] / Math.max(1, words);
+    inTitle[block] = hints.title === null ? -1 : titleHits / Math.max(1, words);
+    inDescription[block] = hints.description === null ? -1 : descriptionHits / Math.max(1, words);
+    inBody[block] = hints.body === null ? -1 : bodyHits / Math.max(1, words);
   }
   return { ofComments, beginsByline, inTitle, inDescription, inBody };
 }
