@@ -6,6 +6,8 @@ import type { Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
 import { jobsInQueue, openSlurm } from "../pipeline/execute/slurm.ts";
 import { openWorkers } from "../pipeline/execute/workers.ts";
+import { isStreamed } from "../pipeline/fetch/options.ts";
+import { openStreamHost } from "../pipeline/fetch/stream-host.ts";
 
 export type ExecutorChoice = { readonly name: "local" | "slurm"; readonly onStop: "leave" | "cancel" };
 
@@ -29,6 +31,7 @@ type Run = {
 export function openExecutor({ name, onStop }: ExecutorChoice, run: Run): Executor {
   const { plan, phases, threads, until, say } = run;
   if (name === "slurm") {
+    refuseStreamed(plan);
     const command = [process.execPath, ...process.execArgv, process.argv[1]!];
     return openSlurm({ plan, phases, until, command, onStop, say });
   }
@@ -38,5 +41,26 @@ export function openExecutor({ name, onStop }: ExecutorChoice, run: Run): Execut
       `Slurm's jobs ${jobs.join(", ")} are at work in ${plan.workdir}`,
       `Watch them with  --executor slurm, or end them with  scancel ${jobs.join(" ")}`,
     );
-  return openWorkers({ entry: new URL("./worker.js", import.meta.url), planPath: planPath(plan), threads });
+  const host = isStreamed(plan.recipe.source) ? openStreamHost({ plan, say }) : null;
+  const entry = new URL("./worker.js", import.meta.url);
+  const workers = openWorkers({
+    ...{ entry, planPath: planPath(plan), threads },
+    ...(host ? { port: host.port } : {}),
+  });
+  return {
+    ...workers,
+    async stop() {
+      await workers.stop();
+      await host?.close();
+    },
+  };
+}
+
+/** Nodes of a cluster have no limiter in common, and many have no network. Throws UserError. */
+export function refuseStreamed({ recipe }: Plan): void {
+  if (!isStreamed(recipe.source)) return;
+  throw new UserError(
+    "source.cache: none reads files over one process's connections, which a cluster's tasks have not in common",
+    "Name a folder that all nodes see in source.cache, or read the files from an object store: source: { warc: [s3://…] }.",
+  );
 }

@@ -10,8 +10,10 @@ import { UserError } from "../lib/errors.ts";
 import { makeFolder } from "../lib/folder.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { tryStages } from "../pipeline/execute/build.ts";
+import { planPath } from "../pipeline/execute/execute.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
-import { crawlOf } from "../pipeline/fetch/options.ts";
+import { readPlanFile } from "../pipeline/execute/task.ts";
+import { crawlOf, isStreamed } from "../pipeline/fetch/options.ts";
 import { storeOf } from "../pipeline/fetch/store.ts";
 import { type Input, resolveInputs } from "../pipeline/inputs.ts";
 import { sourceOptions } from "../pipeline/readers/settings.ts";
@@ -95,6 +97,9 @@ async function crawlPlan(plan: Plan, limit: number | undefined): Promise<Plan> {
   const { baseOf, listCrawl } = await import("../pipeline/fetch/commoncrawl.ts");
   const given = crawlOf(plan.recipe.source)!;
   const source = { ...given, base: baseOf(given, process.env["CURATE_CC_BASE"]) };
+  const listed = { ...plan, recipe: { ...plan.recipe, source } };
+  const known = isStreamed(source) ? listedBefore(listed, limit) : null;
+  if (known) return { ...listed, inputs: known };
   const inputs = await listCrawl({
     source,
     seed: plan.recipe.seed,
@@ -105,7 +110,25 @@ async function crawlPlan(plan: Plan, limit: number | undefined): Promise<Plan> {
       if (waiting) say(`${waiting.why}: waiting ${duration(waiting.milliseconds / 1000)}`);
     },
   });
-  return { ...plan, recipe: { ...plan.recipe, source }, inputs };
+  return { ...listed, inputs };
+}
+
+/**
+ * The inputs as an earlier run of the same crawl in this workdir listed them: asking the host for length and version of
+ * each again costs a request a file, and a run that reads files as they come has no copies to tell them by.
+ */
+function listedBefore(plan: Plan, limit: number | undefined): readonly Input[] | null {
+  const chosen = ({ recipe }: Plan) => {
+    const { commoncrawl, files, base, missing } = recipe.source;
+    return JSON.stringify([recipe.seed, commoncrawl, files, base, missing]);
+  };
+  try {
+    const earlier = readPlanFile(planPath(plan));
+    const wanted = Math.min(limit ?? Number.POSITIVE_INFINITY, plan.recipe.source["files"] as number);
+    return chosen(earlier) === chosen(plan) && earlier.inputs.length === wanted ? earlier.inputs : null;
+  } catch {
+    return null;
+  }
 }
 
 async function inputsOf(recipe: Recipe, base: string, where: string): Promise<Input[]> {

@@ -14,6 +14,7 @@ import { planKeys } from "../pipeline/execute/plan.ts";
 import { begin } from "../pipeline/execute/prepare.ts";
 import { isS3 } from "../pipeline/store/s3.ts";
 import { command } from "./command.ts";
+import { refuseStreamed } from "./executors.ts";
 import { type GroupOfTasks, kubernetesJobs } from "./kubernetes.ts";
 import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
 import { allPhases } from "./phases.ts";
@@ -55,6 +56,7 @@ export const plan = command({
     if (!Number.isInteger(most) || most < 1)
       throw new UserError(`--max-elements: expected a whole number of at least 1, got ${most}`);
     const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
+    refuseStreamed(plan);
     const phases = allPhases(plan);
     const { workdir, recipe } = plan;
     prepareWorkdir(workdir);

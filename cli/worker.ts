@@ -1,14 +1,17 @@
 /**
  * A worker thread of the local executor: rebuilds the phases from the plan on disk, then runs the jobs it is told.
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { JobProgress } from "../pipeline/execute/phase.ts";
 import { readPlanFile, taskRunner } from "../pipeline/execute/task.ts";
 import { type FromWorker, failureOf, type ToWorker } from "../pipeline/execute/workers.ts";
+import { streamReader } from "../pipeline/fetch/stream-reader.ts";
 import { allPhases } from "./phases.ts";
 
 const port = parentPort!;
-const plan = readPlanFile((workerData as { planPath: string }).planPath);
+const given = workerData as { planPath: string; port?: MessagePort };
+const plan = readPlanFile(given.planPath);
+const openStreamed = given.port ? streamReader(given.port) : undefined;
 const runTask = taskRunner(plan, allPhases(plan));
 const send = (message: FromWorker) => port.postMessage(message);
 const never = new AbortController().signal;
@@ -40,7 +43,7 @@ function gather(): { add(step: JobProgress): void; flush(): void } {
 port.on("message", async (task: ToWorker) => {
   const progress = gather();
   try {
-    const report = await runTask(task, { signal: never, progress: progress.add });
+    const report = await runTask(task, { signal: never, progress: progress.add, openStreamed });
     progress.flush();
     send({ kind: "done", report });
   } catch (error) {

@@ -14,13 +14,16 @@ import { makeFolder } from "./folder.ts";
 /** One write, and one update of a hash, of Node.js ends at 2 GiB. */
 const piece = 2 ** 30;
 
-const own = `${hostname()
+const host = hostname()
   .split(".", 1)[0]!
   .replace(/[^A-Za-z0-9-]/g, "")
-  .slice(0, 24)}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  .slice(0, 24);
+
+/** How the temporary names of this thread end, and no others. */
+export const temporaryEnding = `.${host}-${process.pid}-${randomBytes(3).toString("hex")}.tmp`;
 
 /** Where what will be `path` is written meanwhile: beside it, under a name that no other thread or machine uses. */
-export const temporaryName = (path: string): string => `${path}.${own}.tmp`;
+export const temporaryName = (path: string): string => path + temporaryEnding;
 
 export type OutputFile = { readonly path: string; readonly bytes: number; readonly sha256: string };
 

@@ -16,7 +16,7 @@ import {
   text,
   texts,
 } from "../lib/options.ts";
-import { crawlOptions } from "./fetch/options.ts";
+import { crawlOptions, isStreamed } from "./fetch/options.ts";
 
 export type CatalogueEntry = {
   readonly name: string;
@@ -369,6 +369,11 @@ function checkOrder(recipe: Recipe, path: string, catalogue: Catalogue): Recipe 
   const fail = (message: string, hint: string | null = null): never => {
     throw new UserError(`${path}: ${message}`, hint);
   };
+  if (isStreamed(recipe.source) && recipe.source["index"])
+    fail(
+      "source.cache: none is for whole files; records found through an index cost a request each and are kept",
+      "Take  cache: none  away, or name a folder.",
+    );
   const fromPages =
     (recipe.source["warc"] as readonly string[]).length > 0 || recipe.source["commoncrawl"] != null;
   const extract = names.indexOf("extract");

@@ -23,10 +23,13 @@ export function begunFor(plan: Plan, phase: Phase, key: string): Begun {
 
 /** Each difference as one clause; none when what changed lies in an earlier phase. */
 export function changes(was: Begun, is: Begun): string[] {
+  const inputs = was.inputs === is.inputs ? [] : ["the list of inputs or their content"];
+  // The key is made of all the rest: where it is the same, a difference is damage to the file.
+  if (was.key === is.key) return inputs;
   return [
     ...difference("version of curate", was.version, is.version),
     ...difference("seed", was.seed, is.seed),
-    ...(was.inputs === is.inputs ? [] : ["the list of inputs or their content"]),
+    ...inputs,
     ...difference("", was.settings, is.settings),
     ...difference("", was.local, is.local),
   ];

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
-import { readInput } from "../fetch/read.ts";
+import { openEvents } from "../fetch/read.ts";
 import type { RecipeStage } from "../recipe.ts";
 import { documentBytes, openLine, type RunningStage } from "../run.ts";
 import { corpusStages, documentStages } from "../stages.ts";
@@ -76,15 +76,15 @@ export async function runDocuments(
   };
   try {
     const flow: Flow = { push, account, context };
-    const first = after ? await fromPassage(plan, after, index, job, flow) : await fromInput(plan, job, flow);
+    const fed = after ? await fromPassage(plan, after, index, job, flow) : await fromInput(plan, job, flow);
     const started = performance.now();
     const collected = collector ? await collector.finish() : [];
     if (gathering) gathering.wallSeconds += (performance.now() - started) / 1000;
     const outputs = relativeTo(workdir, [out.commit(), ...account.commit(), ...collected]);
-    const stats = [first, ...line.stats, ...(gathering ? [gathering] : [])];
+    const stats = [fed.first, ...line.stats, ...(gathering ? [gathering] : [])];
     shareTime(stats, cpuSeconds() - cpuStart, (performance.now() - wallStart) / 1000);
     checkConservation(stats);
-    return { stats, outputs };
+    return { stats, outputs, ...(fed.warnings.length > 0 ? { warnings: fed.warnings } : {}) };
   } catch (error) {
     out.abandon();
     account.abandon();
@@ -99,12 +99,15 @@ function shareTime(stats: readonly StageStats[], cpu: number, wall: number): voi
   for (const stage of stats) stage.cpuSeconds = wall > 0 ? (stage.wallSeconds * cpu) / wall : 0;
 }
 
-async function fromInput(plan: Plan, job: number, { push, account, context }: Flow): Promise<StageStats> {
+/** What the line of stages was fed by, and what there is to say of it. */
+type Fed = { readonly first: StageStats; readonly warnings: readonly string[] };
+
+async function fromInput(plan: Plan, job: number, { push, account, context }: Flow): Promise<Fed> {
   const input = plan.inputs[job]!;
   const stats = emptyStats("read");
   let seen = 0;
-  const events = readInput(plan, input);
-  if (events === null) return { ...stats, notes: { "missing-file": 1 } };
+  const { events, warnings } = await openEvents(plan, input, context.openStreamed);
+  if (events === null) return { first: { ...stats, notes: { "missing-file": 1 } }, warnings };
   for await (const event of events) {
     if (context.signal.aborted) throw new Error("stopped");
     if (event.kind === "skip") {
@@ -136,7 +139,7 @@ async function fromInput(plan: Plan, job: number, { push, account, context }: Fl
     seen = Math.max(seen, end);
   }
   context.progress({ bytes: input.bytes - seen });
-  return stats;
+  return { first: stats, warnings };
 }
 
 async function fromPassage(
@@ -145,7 +148,7 @@ async function fromPassage(
   index: number,
   job: number,
   { push, account, context }: Flow,
-): Promise<StageStats> {
+): Promise<Fed> {
   const { workdir, memory } = context;
   const stage = corpusStages.get(after.name) as CorpusStage;
   const stats = emptyStats(after.name);
@@ -170,5 +173,5 @@ async function fromPassage(
     }
     context.progress({ documents: 1 });
   }
-  return stats;
+  return { first: stats, warnings: [] };
 }

@@ -6,8 +6,10 @@
 import { join, relative } from "node:path";
 import type { OutputFile } from "../../lib/atomic.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
+import { ChangedInput } from "../fetch/changed-input.ts";
 import { readingSettings } from "../fetch/options.ts";
 import { fetchPhases } from "../fetch/phase.ts";
+
 import { inputKeys, type RecipeStage } from "../recipe.ts";
 import { corpusStages, documentStages } from "../stages.ts";
 import { emptyStats } from "../stats.ts";
@@ -44,6 +46,9 @@ function segments(plan: Plan): Segment[] {
     duplicates: segment.after && (list.length > 2 ? `duplicates/${segment.after.name}` : "duplicates"),
   }));
 }
+
+/** How often an input is begun that is another one before it has been read to its end. */
+const triesOfInput = 3;
 
 /** Folder of a corpus stage in the workdir. */
 export const corpusDir = (workdir: string, name: string): string => join(workdir, "work", name);
@@ -95,7 +100,16 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
     async run(job, context) {
       const { runDocuments } = await import("./documents-job.ts");
       built ??= buildStages(plan, stages);
-      return runDocuments(plan, segment, job, await built, context);
+      const running = await built;
+      for (let tries = 1; ; tries++) {
+        try {
+          return await runDocuments(plan, segment, job, running, context);
+        } catch (error) {
+          // Nothing of the job is visible yet: it begins again with the version the host has now.
+          if (!(error instanceof ChangedInput) || tries === triesOfInput) throw error;
+          context.progress({ note: error.message });
+        }
+      }
     },
   };
 }

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { writeAtomic } from "../../lib/atomic.ts";
+import { type OutputFile, writeAtomic } from "../../lib/atomic.ts";
 import { DamagedFile, UserError } from "../../lib/errors.ts";
 import { type StageStats, sumStats } from "../stats.ts";
 import type { Executor, JobFailure } from "./executor.ts";
@@ -186,8 +186,9 @@ async function runJobs(
 
 /**
  * When jobs failed because a file they read is damaged: forgets the report of the job that wrote it and gives that
- * job's phase, to go on from there. A job that failed for no reason of its own may have read one too, so then every
- * file written so far is compared with its checksum.
+ * job's phase, to go on from there. A job that failed for no reason of its own may have read one too, and one that
+ * found a file damaged may have been misled by another, so where no named file differs from its checksum every file
+ * written so far is compared.
  */
 function damagedWriter(
   { workdir }: Plan,
@@ -200,25 +201,35 @@ function damagedWriter(
   if (named.length === 0 && failures.every(({ error }) => error instanceof UserError || isFault(error)))
     return null;
   const wanted = new Set(named.map(path => relative(workdir, path)));
-  let first: number | null = null;
-  for (const [i, phase] of phases.entries()) {
-    for (const job of reportedJobs(workdir, phase.name)) {
-      const found = readReport(workdir, phase.name, job, wanted.size === 0);
-      const path =
-        found.state === "damaged"
-          ? relative(workdir, found.path)
-          : found.state === "done"
-            ? found.report.outputs.find(file => wanted.has(file.path))?.path
-            : undefined;
-      if (path === undefined) continue;
-      damages.set(path, (damages.get(path) ?? 0) + 1);
-      if (damages.get(path)! > repairs) return null;
-      say(`${join(workdir, path)} is damaged or missing: redoing job ${job} of ${phase.name}`);
-      forgetReport(workdir, phase.name, job);
-      first ??= i;
-    }
+  let found = wanted.size > 0 ? damagedJobs(workdir, phases, ({ path }) => wanted.has(path)) : [];
+  if (found.length === 0) found = damagedJobs(workdir, phases, () => true);
+  for (const { phase, job, path } of found) {
+    damages.set(path, (damages.get(path) ?? 0) + 1);
+    if (damages.get(path)! > repairs) return null;
+    say(`${join(workdir, path)} is damaged or missing: redoing job ${job} of ${phases[phase]!.name}`);
+    forgetReport(workdir, phases[phase]!.name, job);
   }
-  return first;
+  return found[0]?.phase ?? null;
+}
+
+type DamagedJob = { readonly phase: number; readonly job: number; readonly path: string };
+
+/** Jobs whose report is damaged, or one of whose files that `wants` names differs from its checksum; in order. */
+function damagedJobs(
+  workdir: string,
+  phases: readonly Phase[],
+  wants: (file: OutputFile) => boolean,
+): DamagedJob[] {
+  return phases.flatMap(({ name }, phase) =>
+    reportedJobs(workdir, name).flatMap(job => {
+      const sizes = readReport(workdir, name, job, false);
+      const found =
+        sizes.state === "done" && sizes.report.outputs.some(wants)
+          ? readReport(workdir, name, job, true)
+          : sizes;
+      return found.state === "damaged" ? [{ phase, job, path: relative(workdir, found.path) }] : [];
+    }),
+  );
 }
 
 /** The machine's fault (disk full, no permission), not a file's. */

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { OutputFile } from "../../lib/atomic.ts";
+import type { OpenStreamed } from "../fetch/stream-reader.ts";
 import type { StageStats } from "../stats.ts";
 
 export type JobReport = {
@@ -36,6 +37,8 @@ export type JobProgress = {
 
 export type JobContext = PhaseContext & {
   readonly signal: AbortSignal;
+  /** How inputs are opened that are read as they come; where there is none, no such input can be read. */
+  readonly openStreamed?: OpenStreamed | undefined;
   /** What was done since the last call. */
   progress(done: JobProgress): void;
 };

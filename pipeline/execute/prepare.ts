@@ -98,5 +98,5 @@ export function begin(plan: Plan, phases: readonly Phase[], at: number, keys: Ph
       phases.filter(other => other !== phase).flatMap(({ outputs }) => outputs),
     );
     writeBegun(workdir, phase.name, wanted);
-  }
+  } else if (JSON.stringify(begun) !== JSON.stringify(wanted)) writeBegun(workdir, phase.name, wanted);
 }

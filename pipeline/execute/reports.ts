@@ -126,11 +126,14 @@ export function forgetReport(workdir: string, phase: string, job: number): void 
   rmSync(reportPath(workdir, phase, job), { force: true });
 }
 
-/** Deletes the temporary files of a run that was killed. Call it only while holding the lock. */
-export function sweepTemporary(workdir: string): number {
+/**
+ * Deletes temporary files: those of a run that was killed, only while holding the lock, or with `ending` those of one
+ * thread.
+ */
+export function sweepTemporary(workdir: string, ending = ".tmp"): number {
   if (!existsSync(workdir)) return 0;
   const left = readdirSync(workdir, { recursive: true, encoding: "utf8" }).filter(name =>
-    name.endsWith(".tmp"),
+    name.endsWith(ending),
   );
   for (const name of left) rmSync(join(workdir, name), { recursive: true, force: true });
   return left.length;

@@ -3,7 +3,7 @@
  * number and rebuild everything else from the plan on disk; what they send back is progress and a report. The order
  * in which jobs end does not matter. Messages cost under 1 % at this grain.
  */
-import { Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { DamagedFile, UserError } from "../../lib/errors.ts";
 import type { Executor, JobFailure } from "./executor.ts";
 import type { JobProgress, JobReport } from "./phase.ts";
@@ -30,13 +30,17 @@ export function openWorkers(options: {
   readonly entry: URL;
   readonly planPath: string;
   readonly threads: number;
+  /** A port for each thread, to what it needs of this one besides its jobs. */
+  readonly port?: () => MessagePort;
 }): Executor {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   let stopped = false;
   const start = () => {
+    const port = options.port?.();
     const worker = new Worker(options.entry, {
-      workerData: { planPath: options.planPath },
+      workerData: { planPath: options.planPath, port },
+      transferList: port ? [port] : [],
       stdout: false,
       stderr: false,
     });

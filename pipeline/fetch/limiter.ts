@@ -32,6 +32,8 @@ export type Attempt<T> =
       readonly after: number | null;
       /** Whether anything answered at all. */
       readonly answered: boolean;
+      /** What there is to do before the next try; others may go ahead meanwhile. */
+      readonly settle?: (() => Promise<void>) | undefined;
     }
   /** No request may follow. */
   | { readonly kind: "stop"; readonly error: Error };
@@ -163,6 +165,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
         throw error;
       }
       pause(pausesBefore, tries, result.after, result.why);
+      await result.settle?.();
     }
   };
   return { signal, clock, run, stop };

@@ -61,7 +61,12 @@ export const crawlOptions = {
   files: integer(1, "how many WARC files of the crawl, spread evenly over its list by the seed", { min: 1 }),
   index: optional(index),
   base: optional(base),
-  cache: optional(text("", "folder for downloads that several runs share; default: crawl/ in the workdir")),
+  cache: optional(
+    text(
+      "",
+      "folder for downloads, each fetched once and kept, which several runs may share; default: crawl/ in the workdir; none: files are read as they come, use no disk, and are fetched again when a changed recipe reads them again",
+    ),
+  ),
   concurrent: integer(2, "requests under way at a time", { min: 1, max: 4 }),
   retries: integer(12, "tries after the first for each request, counted anew after every MiB that came", {
     min: 0,
@@ -79,6 +84,11 @@ export type CrawlSource = Omit<Values<typeof crawlOptions>, "commoncrawl"> & { r
 /** The crawl a recipe's source names, or null for a source of local files. */
 export function crawlOf(source: Readonly<Record<string, unknown>>): CrawlSource | null {
   return source["commoncrawl"] == null ? null : (source as unknown as CrawlSource);
+}
+
+/** Whether the files of a source are read as they come from the host, without a copy on disk. */
+export function isStreamed(source: Readonly<Record<string, unknown>>): boolean {
+  return source["commoncrawl"] != null && source["cache"] === "none";
 }
 
 /** A source without what only says how its files are fetched: the part that decides what is read from them. */

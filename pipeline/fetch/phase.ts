@@ -10,15 +10,15 @@ import type { JobContext, JobReport, Phase } from "../execute/phase.ts";
 import type { Plan } from "../execute/plan.ts";
 import type { Client } from "./client.ts";
 import type { Clock } from "./limiter.ts";
-import { type CrawlSource, crawlOf } from "./options.ts";
+import { type CrawlSource, crawlOf, isStreamed } from "./options.ts";
 import { missing, storeOf } from "./store.ts";
 
 export type FetchTiming = { readonly clock?: Clock; readonly idle?: number };
 
-/** No phase where the source is local. */
+/** No phase where the source is local, or read as it comes. */
 export function fetchPhases(plan: Plan, timing: FetchTiming = {}): Phase[] {
   const source = crawlOf(plan.recipe.source);
-  if (!source) return [];
+  if (!source || isStreamed(source)) return [];
   const { length } = plan.inputs;
   const what = source.index ? "part" : "file";
   return [

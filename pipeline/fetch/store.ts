@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { writeAtomic } from "../../lib/atomic.ts";
 import type { Plan } from "../execute/plan.ts";
 import type { Input } from "../inputs.ts";
-import { crawlOf } from "./options.ts";
+import { crawlOf, isStreamed } from "./options.ts";
 
 /** What the host said of the version that is, or is coming, on disk. */
 export type Version = {
@@ -33,7 +33,7 @@ type Where = Pick<Plan, "base" | "workdir"> & {
 /** The folder of a plan's downloads: `crawl/` in the workdir, or the recipe's `cache`. */
 export function storeOf({ recipe, base, workdir }: Where): string {
   const cache = crawlOf(recipe.source)?.cache;
-  return cache ? resolve(base, cache) : join(workdir, "crawl");
+  return cache && !isStreamed(recipe.source) ? resolve(base, cache) : join(workdir, "crawl");
 }
 
 /** Where an input's bytes lie on this machine, or null for a file the host did not have. */

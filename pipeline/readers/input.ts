@@ -2,6 +2,7 @@
  * Opens one input of a recipe's source: which reader fits is told by the key the recipe names it under and by the
  * file's first bytes, which win over its name. The readers know nothing of one another.
  */
+import { UserError } from "../../lib/errors.ts";
 import { defaults } from "../../lib/options.ts";
 import { readJsonl } from "./jsonl.ts";
 import { readParquet } from "./parquet.ts";
@@ -9,7 +10,7 @@ import type { ReadEvent } from "./reader.ts";
 import { type SourceSettings, sourceOptions } from "./settings.ts";
 import { readWarc } from "./warc.ts";
 import { readWet } from "./wet.ts";
-import { openFile, type StoredInput } from "./window.ts";
+import { type Opened, openFile, type StoredInput } from "./window.ts";
 
 export { sourceOptions } from "./settings.ts";
 
@@ -28,7 +29,7 @@ export function openInput(
   const head = Buffer.alloc(4);
   const file = openFile(path);
   try {
-    file.pull(head, 0);
+    file.pull(head, 0, 0);
   } finally {
     file.close();
   }
@@ -51,6 +52,19 @@ export async function* openStored(
     const read = { warc: readWarc, wet: readWet, jsonl: readJsonl }[format];
     yield* read(name, settings, name, stored.open());
   }
+}
+
+/** As `openInput`, for bytes that come in order and are never in a file. What they are is told by the name. */
+export function openStream(
+  opened: Opened,
+  name: string,
+  source: Readonly<Record<string, unknown>>,
+): AsyncIterable<ReadEvent> {
+  const settings = { ...defaults(sourceOptions), ...source } as SourceSettings;
+  const format = formatOf(Buffer.alloc(4), name, source);
+  if (format === "parquet")
+    throw new UserError(`${name}: Parquet is not read as it comes`, "Download it first.");
+  return { warc: readWarc, wet: readWet, jsonl: readJsonl }[format](name, settings, name, opened);
 }
 
 function formatOf(head: Buffer, name: string, source: Readonly<Record<string, unknown>>): Format {

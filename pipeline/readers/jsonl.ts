@@ -36,7 +36,7 @@ async function* readLines(
   file: string,
 ): AsyncGenerator<ReadEvent> {
   const maxLine = Math.min(longestLine, settings.maxPageBytes * lineFactor);
-  const window = openWindow(opened.pull);
+  const window = openWindow(opened);
   let searched = 0;
   let tooLong = 0;
   for (;;) {
@@ -98,7 +98,7 @@ function lineToEvent(
 
 /** The input's own bytes, or what they inflate to. */
 async function decompressed(input: Opened): Promise<Opened> {
-  const window = openWindow(input.pull, 1 << 16);
+  const window = openWindow(input, 1 << 16);
   while (!window.ended && window.bytes.length < 3) await window.fill();
   async function* chunks() {
     for (;;) {

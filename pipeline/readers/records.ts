@@ -7,7 +7,7 @@
 import { createInflateRaw } from "node:zlib";
 import { UserError } from "../../lib/errors.ts";
 import { type Assembler, openAssembler, type RecordEvent } from "./assemble.ts";
-import { gzipHeaderLength, inflateMember, inflatePrefix } from "./gzip.ts";
+import { gzipHeaderLength, inflateMember, inflatePrefix, type Member } from "./gzip.ts";
 import type { Opened, Window } from "./window.ts";
 import { openWindow } from "./window.ts";
 import { zstdRecords } from "./zstd-records.ts";
@@ -33,7 +33,7 @@ export async function* readRecords(
   file: string,
   limits: RecordLimits,
 ): AsyncGenerator<RecordEvent> {
-  const window = openWindow(input.pull);
+  const window = openWindow(input);
   const assembler = openAssembler(file, limits.maxBlockBytes);
   try {
     while (!window.ended && window.bytes.length < 64) await window.fill();
@@ -96,7 +96,7 @@ async function* gzipRecords(
     }
     const headerLength = gzipHeaderLength(window.bytes, 0);
     if (headerLength === null) {
-      yield* skipToMember(window, assembler, file);
+      if (!window.again()) yield* skipToMember(window, assembler, file);
       continue;
     }
     const member =
@@ -106,6 +106,8 @@ async function* gzipRecords(
       yield* assembler.add({ bytes: member.data, place, last: true, borrowed: false });
       if (member.data.length === 0) yield { kind: "skip", type: "empty-member" };
       window.skip(member.length);
+    } else if (isDamage(member, window.ended) && window.again()) {
+      // Read once more: what came over a network may have been damaged on its way.
     } else if (member.kind === "whole") {
       // Damage may have taken away the member's end, so that its length is not to be believed.
       yield* skipToMember(window, assembler, file, "its checksum or size does not fit");
@@ -123,6 +125,9 @@ async function* gzipRecords(
   }
   yield* assembler.finish(false);
 }
+
+const isDamage = ({ kind }: Member, ended: boolean): boolean =>
+  kind === "whole" || kind === "broken" || (kind === "cut" && ended);
 
 /** The input ends within this member: gives the records that are whole. */
 function* lastMember(

@@ -7,8 +7,11 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
 import type { ByteSource } from "./reader.ts";
 
-/** Puts the next bytes into `into` from index `at` on and says how many; 0 at the end. */
-export type Pull = (into: Buffer, at: number) => number | Promise<number>;
+/**
+ * Puts the next bytes into `into` from index `at` on and says how many; 0 at the end. The `held` bytes before `at` were
+ * given before and not yet skipped: a source that reads on after a break may write them anew.
+ */
+export type Pull = (into: Buffer, at: number, held: number) => number | Promise<number>;
 
 export type Window = {
   /** Place in the input of the first byte of `bytes`. */
@@ -19,10 +22,12 @@ export type Window = {
   readonly ended: boolean;
   /** Reads on. */
   fill(): Promise<void>;
+  /** Forgets what is held, to read it once more, where bytes that are wrong may come right: over a network. */
+  again(): boolean;
   skip(count: number): void;
 };
 
-export function openWindow(pull: Pull, capacity = 1 << 20): Window {
+export function openWindow({ pull, again }: Omit<Opened, "close">, capacity = 1 << 20): Window {
   let buffer = Buffer.allocUnsafeSlow(capacity);
   let start = 0;
   let end = 0;
@@ -48,10 +53,16 @@ export function openWindow(pull: Pull, capacity = 1 << 20): Window {
         start = 0;
         end = held;
       }
-      const got = pull(buffer, end);
+      const got = pull(buffer, end, end - start);
       const count = typeof got === "number" ? got : await got;
       if (count === 0) ended = true;
       end += count;
+    },
+    again() {
+      if (!again?.(offset)) return false;
+      start = end = 0;
+      ended = false;
+      return true;
     },
     skip(count) {
       start += count;
@@ -61,7 +72,12 @@ export function openWindow(pull: Pull, capacity = 1 << 20): Window {
   };
 }
 
-export type Opened = { readonly pull: Pull; close(): void | Promise<void> };
+export type Opened = {
+  readonly pull: Pull;
+  /** Goes back to a byte that was given before; false where it would give the same again. */
+  readonly again?: (offset: number) => boolean;
+  close(): void | Promise<void>;
+};
 
 /** An input that is not a local file: read in order, or a piece of it. */
 export type StoredInput = {

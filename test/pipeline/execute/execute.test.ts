@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { writeAtomic } from "../../../lib/atomic.ts";
+import { createAtomic, writeAtomic } from "../../../lib/atomic.ts";
 import { DamagedFile, UserError } from "../../../lib/errors.ts";
 import { execute, type RunEvents, readRunState } from "../../../pipeline/execute/execute.ts";
 import type { Executor } from "../../../pipeline/execute/executor.ts";
@@ -293,11 +293,53 @@ test("a file that is damaged again and again ends the run with its name", async 
   const never: Phase = {
     ...phase("b", log),
     run: async (_, context) => {
-      throw new DamagedFile(join(context.workdir, "out-a", partName(1)), "it stays so");
+      const path = join(context.workdir, "out-a", partName(1));
+      writeFileSync(path, "a ! 1");
+      throw new DamagedFile(path, "it stays so");
     },
   };
   await assert.rejects(go(dir, log, [phase("a", log), never]), /part-00001 is damaged: it stays so/);
   assert.equal(log.ran.filter(line => line === "a 1").length, 4);
+});
+
+test("a job misled by a damaged file about another one costs the job that wrote the damaged one", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const sound = join(dir, "out-a", partName(0));
+  const phases = [phase("a", log), reader(log, () => new DamagedFile(sound, "it has no document 131098"))];
+  await go(dir, log, phases, "a");
+  const state = readRunState(dir)!;
+  writeFileSync(join(dir, "run.json"), JSON.stringify({ ...state, state: "done" }));
+  writeFileSync(join(dir, "out-a", partName(1)), "a ! 1");
+  log.ran.length = 0;
+  await go(dir, log, phases);
+  assert.deepEqual(log.ran, ["a 1", "b 0"]);
+});
+
+test("a job that fails leaves no temporary file behind, and takes none of another thread", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const failing: Phase = {
+    ...phase("a", log),
+    async run(_, { workdir }) {
+      createAtomic(join(workdir, "out-a", "half")).write("half");
+      writeFileSync(join(workdir, "out-a", "other.elsewhere-1-abcdef.tmp"), "half");
+      throw new Error("no sense in it");
+    },
+  };
+  await assert.rejects(go(dir, log, [failing]), /no sense in it/);
+  assert.deepEqual(readdirSync(join(dir, "out-a")), ["other.elsewhere-1-abcdef.tmp"]);
+});
+
+test("a damaged note of what a phase was begun for is no change of the recipe, and is written anew", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const phases = [phase("a", log, { limit: 10 })];
+  await go(dir, log, phases);
+  const path = join(dir, "work", "a", "begun.json");
+  const whole = readFileSync(path, "utf8");
+  writeFileSync(path, whole.replace('"limit":10', '"limit":30'));
+  log.ran.length = 0;
+  await go(dir, log, phases);
+  assert.deepEqual([log.ran, log.said], [[], []]);
+  assert.equal(readFileSync(path, "utf8"), whole);
 });
 
 test("a run.json that cannot be read does not stop the check of what is there", async () => {
