@@ -4,7 +4,7 @@
  * Record batches are never compressed: the values buffer of `input_ids` is the token stream itself, and a reader
  * may hand it to a model as it lies.
  */
-import { DataType, Field, List, Schema, Uint16, Uint32, Utf8 } from "apache-arrow";
+import { DataType, Field, List, Schema, Type, Uint16, Uint32, Utf8 } from "apache-arrow";
 
 export type Split = "train" | "val";
 
@@ -40,12 +40,20 @@ export function shardSchema(header: ShardHeader): Schema {
   );
 }
 
+/** Arrow's name of a type; a damaged file may hold a list of nothing, which Arrow itself cannot name. */
+function typeName(type: DataType | undefined): string {
+  if (!type) return "nothing";
+  if (DataType.isList(type))
+    return `List<${typeName((type.children as readonly Field[] | null)?.[0]?.type)}>`;
+  return DataType.isInt(type) || DataType.isUtf8(type) ? String(type) : (Type[type.typeId] ?? "unknown");
+}
+
 /** The header a schema states, or the reason why the schema is not a shard's. */
 export function headerOf(schema: Schema): ShardHeader | string {
   const [ids, id] = schema.fields;
   if (schema.fields.length !== 2 || ids?.name !== "input_ids" || id?.name !== "id")
     return `columns ${schema.fields.map(field => field.name).join(", ") || "none"}, where input_ids, id belong`;
-  if (!DataType.isUtf8(id.type)) return `column id of type ${id.type}, where Utf8 belongs`;
+  if (!DataType.isUtf8(id.type)) return `column id of type ${typeName(id.type)}, where Utf8 belongs`;
   const metadata = (key: string) => schema.metadata.get(`curate.${key}`);
   if (metadata("version") !== shardVersion)
     return `curate.version ${metadata("version") ?? "missing"}, where ${shardVersion} belongs`;
@@ -60,7 +68,8 @@ export function headerOf(schema: Schema): ShardHeader | string {
   if (split !== "train" && split !== "val") return `curate.split ${split ?? "missing"}`;
   if (!tokenizerHash) return "curate.tokenizer missing";
   const expected = `List<${idType(vocabularySize)}>`;
-  if (String(ids.type) !== expected) return `column input_ids of type ${ids.type}, where ${expected} belongs`;
+  if (typeName(ids.type) !== expected)
+    return `column input_ids of type ${typeName(ids.type)}, where ${expected} belongs`;
   return { tokenizerHash, eot, split, vocabularySize };
 }
 
