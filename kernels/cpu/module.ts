@@ -4,7 +4,6 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { UserError } from "../../lib/errors.ts";
 import { builtRoot } from "../../lib/package-root.ts";
 
@@ -19,18 +18,7 @@ export type Exports = {
   serve(thread: number, patience: number): void;
 };
 
-/** (module (func (result v128) f32x4.relaxed_madd of three zeros)): valid only where relaxed SIMD is. */
-const probe = Uint8Array.of(
-  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0, 10, 19, 1, 17, 0],
-  ...[0x41, 0, 0xfd, 0x11, 0x41, 0, 0xfd, 0x11, 0x41, 0, 0xfd, 0x11, 0xfd, 0x85, 0x02, 0x0b],
-);
-
-/** Whether this engine compiles relaxed SIMD, the flag of older V8 set where it is needed. */
-export function hasRelaxedSimd(): boolean {
-  if (WebAssembly.validate(probe)) return true;
-  setFlagsFromString("--experimental-wasm-relaxed-simd");
-  return WebAssembly.validate(probe);
-}
+export { hasRelaxedSimd } from "../../lib/relaxed-simd.ts";
 
 export function loadModule(build: Build): WebAssembly.Module {
   const path = join(builtRoot, "kernels", "wasm", `${build}.wasm`);

@@ -58,6 +58,8 @@ export const and = binary(0x71);
 export const or = binary(0x72);
 export const shl = binary(0x74);
 export const shrU = binary(0x76);
+/** Number of zero bits below the lowest one. */
+export const ctz = (value: Code): Code => [value, 0x68];
 export const eq = binary(0x46);
 export const ne = binary(0x47);
 export const ltS = binary(0x48);
@@ -79,6 +81,8 @@ export const shrU64 = binary(0x88);
 export const rotl64 = binary(0x89);
 export const ltU64 = binary(0x54);
 export const geU64 = binary(0x5a);
+/** The lower 32 of 64 bits. */
+export const wrap = (value: Code): Code => [value, 0xa7];
 /** 32 bits without sign to 64. */
 export const widen = (value: Code): Code => [value, 0xad];
 
@@ -120,14 +124,26 @@ export const wordsV = (word: number): Code =>
   constV(Array.from({ length: 16 }, (_, i) => (word >>> (8 * (i % 4))) & 0xff));
 export const shuffleV = (a: Code, b: Code, lanes: readonly number[]): Code => [a, b, ...vector(13), ...lanes];
 export const splat8 = (value: Code): Code => [value, ...vector(15)];
+export const splat16 = (value: Code): Code => [value, ...vector(16)];
 export const splat32 = (value: Code): Code => [value, ...vector(17)];
 export const replaceLane32 = (v: Code, lane: number, value: Code): Code => [v, value, ...vector(28), lane];
 export const eq8 = vectorBinary(35);
 export const ltS8 = vectorBinary(37);
+export const add8 = vectorBinary(110);
+export const gtS16 = vectorBinary(49);
+export const add16 = vectorBinary(142);
+export const mul16 = vectorBinary(149);
+/** (a·b + 2^14) / 2^15 of lanes with sign, rounded down; saturated, or undefined (relaxed SIMD), where both are −2^15. */
+export const mulHigh16 = vectorBinary(130);
+export const relaxedMulHigh16 = vectorBinary(273);
+/** The sign bits of the lanes, the first lowest. */
+export const signs8 = (v: Code): Code => [v, ...vector(100)];
+export const signs16 = (v: Code): Code => [v, ...vector(132)];
 export const andV = vectorBinary(78);
 export const orV = vectorBinary(80);
 export const xorV = vectorBinary(81);
 export const add32V = vectorBinary(174);
+export const add64V = vectorBinary(206);
 /** Bits of `a` where the mask has ones, else bits of `b`. */
 export const pickV = (a: Code, b: Code, mask: Code): Code => [a, b, mask, ...vector(82)];
 export const shl32V = (v: Code, bits: number): Code => [v, int(bits), ...vector(171)];

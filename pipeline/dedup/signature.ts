@@ -4,7 +4,7 @@
  * of 68, and among 10^10 documents a chance of 10^-9 that two different buckets fall together.
  * One signer has one kernel and is not shared between threads. Equal to datatrove's signatures bit for bit.
  */
-import { createKernel, groupSize, slack } from "./kernel.ts";
+import { createKernel, entryBytes, familyTable, minimiseRoom, minimumOffset, slack } from "./kernel.ts";
 import { stateWords } from "./kernel-text.ts";
 import {
   classifyCharacter,
@@ -43,26 +43,6 @@ export type Signer = {
 export const keyWords = 3;
 
 const pageSize = 65536;
-const columns = 6;
-
-/** The kernel's table: groups of columns (8a, 8b + 64, limit, a, b, minimum). */
-function familyTable(n: number, seed: number): Uint8Array {
-  const { a, b } = permutations(n, seed);
-  const groups = Math.ceil(n / groupSize);
-  const table = new BigUint64Array(groups * columns * groupSize);
-  const mask = (1n << 64n) - 1n;
-  for (let i = 0; i < groups * groupSize; i++) {
-    const at = Math.floor(i / groupSize) * columns * groupSize + (i % groupSize);
-    const [ai, bi] = [a[i] ?? 0n, b[i] ?? 0n];
-    table[at] = (ai << 3n) & mask;
-    table[at + groupSize] = ((bi << 3n) + 64n) & mask;
-    table[at + 2 * groupSize] = mask;
-    table[at + 3 * groupSize] = ai;
-    table[at + 4 * groupSize] = bi;
-    table[at + 5 * groupSize] = 1n << 61n;
-  }
-  return new Uint8Array(table.buffer);
-}
 
 /** Entries of the kernel's table of characters, and of the side table of what is longer than three bytes. */
 const tableBytes = 0x10000 * 4;
@@ -73,9 +53,9 @@ export function createSigner(options: SignatureOptions): Signer {
   const { ngram, buckets, rows, normalisation, tokens: tokenisation } = options;
   const kernel = createKernel();
   const encoder = new TextEncoder();
-  const fresh = familyTable(buckets * rows, options.seed);
-  const groups = fresh.length / (columns * groupSize * 8);
-  const stateAt = (fresh.length + 63) & ~63;
+  const { a, b } = permutations(buckets * rows, options.seed);
+  const family = familyTable(a, b);
+  const stateAt = (family.length + 63) & ~63;
   const tableAt = stateAt + 64;
   const sequencesAt = tableAt + tableBytes;
   const textAt = sequencesAt + mostSequences * sequenceBytes;
@@ -97,12 +77,12 @@ export function createSigner(options: SignatureOptions): Signer {
     }
   };
   reserve(textAt + pageSize);
+  bytes.set(family, 0);
   // Stands for all that lies beyond the first plane.
   words32[tableAt / 4 + 0xffff] = kinds.context;
 
   /** Where the minimum of hash i lies, in u32 words. */
-  const minimumAt = (i: number): number =>
-    2 * (Math.floor(i / groupSize) * columns * groupSize + (columns - 1) * groupSize + (i % groupSize));
+  const minimumAt = (i: number): number => (i * entryBytes + minimumOffset) / 4;
 
   const enter = (unit: number) => {
     const entry = tableAt / 4 + unit;
@@ -191,12 +171,11 @@ export function createSigner(options: SignatureOptions): Signer {
       found = kernel.tokens(textAt, written, startsAt);
       hashesAt = (startsAt + 4 * (found + 8) + 15) & ~15;
     }
-    reserve(hashesAt + 8 * (found + 8));
+    reserve(hashesAt + minimiseRoom(found + 8));
     startsFound = startsAt;
     tokenCount = found;
     count = kernel.shingles(startsAt, found, ngram, hashesAt, kind);
-    bytes.set(fresh, 0);
-    if (count > 0) kernel.minimise(hashesAt, hashesAt + 8 * count, 0, groups);
+    if (count > 0) kernel.minimise(hashesAt, count, 0, buckets * rows);
     return count;
   };
 

@@ -7,7 +7,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createKernel } from "../../../pipeline/dedup/kernel.ts";
+import { hasRelaxedSimd } from "../../../lib/relaxed-simd.ts";
+import { createKernel, entryBytes, familyTable, minimumOffset } from "../../../pipeline/dedup/kernel.ts";
 import {
   type Normalisation,
   normalisations,
@@ -179,6 +180,57 @@ test("signatures equal the definition with BigInt, for shingles of every length 
       { seed: 2, numRuns: 40 },
     );
   }
+});
+
+test("the smallest value is found among hashes and factors at their limits, with and without relaxed SIMD", () => {
+  const edges: readonly bigint[] = [
+    0n,
+    1n,
+    0x7fffn,
+    0x8000n,
+    0x8001n,
+    0xffffn,
+    1n << 45n,
+    1n << 48n,
+    mersenne61 - 1n,
+  ];
+  const number = (below: bigint): fc.Arbitrary<bigint> =>
+    fc.oneof(
+      fc.bigInt(0n, below - 1n),
+      fc.tuple(fc.constantFrom(...edges), fc.nat(8), fc.boolean()).map(([edge, by, minus]) => {
+        const value = minus ? -edge - BigInt(by) : edge * BigInt(by + 1);
+        return ((value % below) + below) % below;
+      }),
+      // Digits at the ends of their range.
+      fc
+        .array(fc.constantFrom(0n, 0x7fffn, 0x8000n, 0xffffn), { minLength: 4, maxLength: 4 })
+        .map(digits => digits.reduce<bigint>((sum, digit) => (sum << 16n) | digit, 0n) % below),
+    );
+  const kernels = [...new Set([false, hasRelaxedSimd()])].map(relaxed => createKernel(relaxed));
+  const hashesAt = 4096;
+  const minima = (hashes: readonly bigint[], a: readonly bigint[], b: readonly bigint[]) =>
+    kernels.map(kernel => {
+      new Uint8Array(kernel.memory.buffer).set(familyTable(a, b), 0);
+      new BigUint64Array(kernel.memory.buffer, hashesAt, hashes.length).set(hashes);
+      kernel.minimise(hashesAt, hashes.length, 0, a.length);
+      const view = new DataView(kernel.memory.buffer);
+      return a.map((_, i) => view.getBigUint64(i * entryBytes + minimumOffset, true));
+    });
+  fc.assert(
+    fc.property(
+      fc.array(number(1n << 64n), { minLength: 1, maxLength: 70 }),
+      fc.array(fc.tuple(number(mersenne61 - 1n), number(mersenne61)), { minLength: 1, maxLength: 8 }),
+      (hashes, pairs) => {
+        const a = pairs.map(([factor]) => factor + 1n);
+        const b = pairs.map(([, term]) => term);
+        const expected = a.map((ai, i) =>
+          hashes.map(s => BigInt.asUintN(64, s * ai + b[i]!) % mersenne61).reduce((x, y) => (y < x ? y : x)),
+        );
+        for (const found of minima(hashes, a, b)) assert.deepEqual(found, expected);
+      },
+    ),
+    { seed: 3, numRuns: 1500 },
+  );
 });
 
 test("fewer than five tokens make no signature; case, accents, punctuation and digits make no difference", () => {
