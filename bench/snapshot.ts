@@ -11,7 +11,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { catalogue } from "../cli/catalogue.ts";
-import { estimateText } from "../cli/check.ts";
+import { estimateText } from "../cli/check-recipe.ts";
 import { estimate } from "../cli/estimate.ts";
 import { allPhases } from "../cli/phases.ts";
 import { execute, planPath, writePlan } from "../pipeline/execute/execute.ts";

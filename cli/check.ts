@@ -1,11 +1,13 @@
-/** `curate check [stages.yaml]`: validates a recipe and says what a run would do. Does no work. */
-import { availableParallelism } from "node:os";
-import { command } from "./command.ts";
-import { costs } from "./costs.gen.ts";
-import { dollarsPerCoreHour, type Estimate, estimate } from "./estimate.ts";
-import { loadPlan, recipeYaml } from "./load.ts";
-import { allPhases } from "./phases.ts";
-import { bytes, duration, json, number, out, percent, styled, table } from "./terminal.ts";
+/** `curate check`: what it is called and takes. What it does is loaded when it is called. */
+import { command, type Flags } from "./command.ts";
+
+export const checkFlags = {
+  print: { type: "flag", about: "the recipe with every resolved value, as YAML" },
+  set: { type: "list", value: "a.b=c", about: "override one value of the recipe; may be repeated" },
+  workdir: { type: "text", value: "DIR", about: "where a run would write" },
+  limit: { type: "number", value: "N", about: "only the first N input files" },
+  json: { type: "flag", about: "one JSON object on stdout" },
+} as const satisfies Flags;
 
 export const check = command({
   name: "check",
@@ -13,76 +15,6 @@ export const check = command({
   usage: "[stages.yaml]",
   example: "curate check stages.yaml --print",
   maxPositionals: 1,
-  flags: {
-    print: { type: "flag", about: "the recipe with every resolved value, as YAML" },
-    set: { type: "list", value: "a.b=c", about: "override one value of the recipe; may be repeated" },
-    workdir: { type: "text", value: "DIR", about: "where a run would write" },
-    limit: { type: "number", value: "N", about: "only the first N input files" },
-    json: { type: "flag", about: "one JSON object on stdout" },
-  },
-  async run([recipePath = "stages.yaml"], flags) {
-    const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
-    const size = plan.inputs.reduce((sum, input) => sum + input.bytes, 0);
-    const cores = plan.recipe.workers ?? availableParallelism();
-    if (flags.print) return out(recipeYaml(plan.recipe));
-    const phases = allPhases(plan);
-    const expected = estimate(plan.recipe, plan.inputs.length, size);
-    if (flags.json) {
-      return json({
-        recipe: plan.recipe,
-        inputs: plan.inputs.length,
-        bytes: size,
-        phases: phases.map(({ name, about }) => ({ name, about })),
-        estimate: { ...expected, cores, wallSeconds: expected.cpuSeconds / cores },
-      });
-    }
-    out(
-      `${styled(recipePath, "bold")} is right: ${plan.recipe.stages.length} stages, ${number(plan.inputs.length)} input files, ${bytes(size)}\n`,
-    );
-    const rows = phases.map(({ name, about, place }, i) => [
-      `${i + 1}`,
-      styled(name, "bold"),
-      about,
-      place === "main" ? "one process" : "workers",
-    ]);
-    out(`${table(rows, ["right", "left", "left", "left"])}\n`);
-    out(`${estimateText(expected, cores, plan.recipe.memory)}\n`);
-    out(
-      styled(
-        `From ${costs.corpus}, ${costs.machine}: right to a factor of two for pages like these. Training:  curate train --dry-run`,
-        "dim",
-      ),
-    );
-  },
+  flags: checkFlags,
+  run: async (positionals, flags) => (await import("./check-recipe.ts")).checkRecipe(positionals, flags),
 });
-
-/** The estimate as `curate check` prints it. */
-export function estimateText(expected: Estimate, cores: number, memory: number): string {
-  return `${estimateTable(expected)}\n\n${summary(expected, cores, memory)}`;
-}
-
-function estimateTable({ stages, cpuSeconds }: Estimate): string {
-  const head = ["stage", "documents", "CPU time", "share"].map(cell => styled(cell, "dim"));
-  const rows = stages.map(stage => [
-    styled(stage.name, "bold"),
-    `about ${number(Number(stage.documents.toPrecision(2)))}`,
-    stage.measured ? duration(stage.cpuSeconds) : "not measured",
-    stage.measured ? percent(stage.cpuSeconds / cpuSeconds) : "",
-  ]);
-  return table([head, ...rows], ["left", "right", "right", "right"]);
-}
-
-function summary(
-  { cpuSeconds, textBytes, tokens, disk, diskBytes, dollars }: Estimate,
-  cores: number,
-  memory: number,
-): string {
-  const folders = Object.entries(disk).map(([name, size]) => `${name} ${bytes(size)}`);
-  return [
-    `Time    ${duration(cpuSeconds)} of CPU time, ${duration(cpuSeconds / cores)} on ${cores} core${cores === 1 ? "" : "s"}`,
-    `Disk    ${bytes(diskBytes)} at the end: ${folders.join(", ")}`,
-    `Memory  up to ${bytes(memory)} a worker for what it holds, and about 200 MB for each process`,
-    `Yield   ${bytes(textBytes)} of text${tokens > 0 ? `, ${number(Number(tokens.toPrecision(2)))} tokens` : ""}`,
-    ...(dollars >= 1 ? [`Money   ${number(dollars)} dollars at ${dollarsPerCoreHour} a core hour`] : []),
-  ].join("\n");
-}

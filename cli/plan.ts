@@ -1,25 +1,28 @@
-/**
- * `curate plan`: the plan of a run as files that any cluster can work through: one group of tasks a phase, in order,
- * each an array job of `curate task`. It makes the workdir ready as `curate run` does and runs nothing.
- */
+/** `curate plan`: what it is called and takes. What it does is loaded when it is called. */
+import { command, type Flags } from "./command.ts";
 
-import { join, relative } from "node:path";
-import { writeAtomic } from "../lib/atomic.ts";
-import { UserError } from "../lib/errors.ts";
-import { makeFolder } from "../lib/folder.ts";
-import { writePlan } from "../pipeline/execute/execute.ts";
-import { writeGroup } from "../pipeline/execute/group.ts";
-import { acquireLock } from "../pipeline/execute/lock.ts";
-import { planKeys } from "../pipeline/execute/plan.ts";
-import { begin } from "../pipeline/execute/prepare.ts";
-import { isS3 } from "../pipeline/store/s3.ts";
-import { command } from "./command.ts";
-import { refuseStreamed } from "./executors.ts";
-import { type GroupOfTasks, kubernetesJobs } from "./kubernetes.ts";
-import { loadPlan, prepareWorkdir, recipeYaml } from "./load.ts";
-import { allPhases } from "./phases.ts";
-import { mirrorOf, openRemote } from "./remote.ts";
-import { json, out, say } from "./terminal.ts";
+export const planFlags = {
+  workdir: {
+    type: "text",
+    value: "DIR",
+    about: "the workdir, which every task must see; default: the recipe's",
+  },
+  set: { type: "list", value: "a.b=c", about: "override one value of the recipe; may be repeated" },
+  limit: { type: "number", value: "N", about: "only the first N input files" },
+  "max-elements": { type: "number", value: "N", about: "at most so many elements a group; default: 1000" },
+  kubernetes: { type: "flag", about: "also write an Indexed Job for each group, in work/kubernetes" },
+  image: {
+    type: "text",
+    value: "IMAGE",
+    about: "Kubernetes: the image that holds curate; default: curate",
+  },
+  claim: {
+    type: "text",
+    value: "NAME",
+    about: "Kubernetes: the volume claim of the workdir; default: curate",
+  },
+  json: { type: "flag", about: "the groups as JSON" },
+} as const satisfies Flags;
 
 export const plan = command({
   name: "plan",
@@ -29,85 +32,6 @@ export const plan = command({
   example:
     "curate plan stages.yaml --workdir runs/curate --kubernetes --image registry/curate:1 --claim corpus",
   maxPositionals: 1,
-  flags: {
-    workdir: {
-      type: "text",
-      value: "DIR",
-      about: "the workdir, which every task must see; default: the recipe's",
-    },
-    set: { type: "list", value: "a.b=c", about: "override one value of the recipe; may be repeated" },
-    limit: { type: "number", value: "N", about: "only the first N input files" },
-    "max-elements": { type: "number", value: "N", about: "at most so many elements a group; default: 1000" },
-    kubernetes: { type: "flag", about: "also write an Indexed Job for each group, in work/kubernetes" },
-    image: {
-      type: "text",
-      value: "IMAGE",
-      about: "Kubernetes: the image that holds curate; default: curate",
-    },
-    claim: {
-      type: "text",
-      value: "NAME",
-      about: "Kubernetes: the volume claim of the workdir; default: curate",
-    },
-    json: { type: "flag", about: "the groups as JSON" },
-  },
-  async run([recipePath = "stages.yaml"], flags) {
-    const most = flags["max-elements"] ?? 1000;
-    if (!Number.isInteger(most) || most < 1)
-      throw new UserError(`--max-elements: expected a whole number of at least 1, got ${most}`);
-    const plan = await loadPlan({ recipePath, sets: flags.set, workdir: flags.workdir, limit: flags.limit });
-    refuseStreamed(plan);
-    const phases = allPhases(plan);
-    const { workdir, recipe } = plan;
-    prepareWorkdir(workdir);
-    const lock = acquireLock(workdir);
-    const groups: GroupOfTasks[] = [];
-    try {
-      if (plan.remote !== undefined) await openRemote(plan.remote, workdir, say);
-      writePlan(plan);
-      writeAtomic(join(workdir, "recipe.yaml"), recipeYaml(recipe));
-      const keys = planKeys(plan, phases);
-      for (const [i, phase] of phases.entries()) {
-        begin(plan, phases, i, keys[i]!, say);
-        const jobs = phase.mostJobs ?? (await phase.jobs({ workdir, memory: recipe.memory }));
-        const elements = Math.max(1, Math.min(most, jobs));
-        const path = writeGroup(plan, phase.name, elements);
-        const at = plan.remote === undefined ? path : `${plan.remote}/work/groups/${phase.name}.json`;
-        groups.push({ phase: phase.name, about: phase.about, jobs, elements, path: at });
-      }
-      if (flags.kubernetes) {
-        const dir = join(workdir, "work", "kubernetes");
-        makeFolder(dir);
-        const manifests = kubernetesJobs(groups, {
-          ...{ name: recipe.name, image: flags.image ?? "curate", claim: flags.claim ?? "curate" },
-          ...{ workdir, memory: recipe.memory, workers: recipe.workers },
-        });
-        for (const { file, yaml } of manifests) writeAtomic(join(dir, file), yaml);
-      }
-      if (plan.remote !== undefined) {
-        const mirror = await mirrorOf(plan.remote, workdir);
-        await mirror.settle([...phases.flatMap(({ outputs }) => outputs), "work", "recipe.yaml"]);
-      }
-    } finally {
-      lock.release();
-    }
-    if (flags.json) {
-      json({ plan: join(workdir, "work", "plan.json"), groups });
-      return;
-    }
-    const width = Math.max(...groups.map(({ phase }) => phase.length));
-    for (const { phase, elements, about, path } of groups)
-      out(`${phase.padEnd(width)}  ${String(elements).padStart(6)} × curate task ${shown(path)}  (${about})`);
-    if (flags.kubernetes) {
-      const dir = relative(process.cwd(), join(workdir, "work", "kubernetes"));
-      out(
-        `\nIn order:  for f in ${dir}/*.yaml; do kubectl apply -f $f && kubectl wait --for=condition=complete --timeout=-1s -f $f || break; done`,
-      );
-    }
-    out(
-      `\nAt the end:  curate run ${recipePath} --workdir ${plan.remote ?? (relative(process.cwd(), workdir) || ".")}`,
-    );
-  },
+  flags: planFlags,
+  run: async (positionals, flags) => (await import("./plan-groups.ts")).planGroups(positionals, flags),
 });
-
-const shown = (path: string): string => (isS3(path) ? path : relative(process.cwd(), path));

@@ -1,56 +1,14 @@
-/** `curate stats`: the funnel of a run, and what another threshold would have kept. */
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { shown, UserError } from "../lib/errors.ts";
-import { readTable } from "../lib/parquet.ts";
-import { readRunState } from "../pipeline/execute/execute.ts";
-import { changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
-import { readPlan, readStats } from "../pipeline/report/workdir.ts";
-import { command } from "./command.ts";
-import { funnelTable } from "./funnel.ts";
-import { parseSets, workdirOf } from "./load.ts";
-import { colourful, json, number, out, percent, table } from "./terminal.ts";
+/** `curate stats`: what it is called and takes. What it does is loaded when it is called. */
+import { command, type Flags } from "./command.ts";
 
-export type WhatIf = {
-  readonly stage: string;
-  readonly option: string;
-  readonly was: unknown;
-  readonly now: unknown;
-  readonly in: number;
-  readonly keptBefore: number;
-  readonly keptNow: number;
-  readonly newlyKept: number;
-  readonly newlyDropped: number;
-  readonly reasonsNow: Record<string, number>;
-};
-
-/** Replays one stage's decisions from its recorded measures with other options. Reads no text. */
-export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
-  const [{ address, value }] = parseSets([set]) as [{ address: string; value: string }];
-  const [name = "", option = ""] = address.split(".");
-  const { parse } = await import("yaml");
-  const judged = told(() => judgedStage(readPlan(workdir), name));
-  const { was, now, options } = told(() => changed(judged, option, parse(value)));
-  const replay = openReplay(judged.stage, options);
-  const dir = join(workdir, "measures", name);
-  for (const file of existsSync(dir) ? readdirSync(dir).sort() : []) {
-    for await (const { id: _, reason, ...measures } of readTable(join(dir, file)))
-      replay.add(measures as Record<string, number>, reason === "" || reason === null);
-  }
-  if (replay.counts.in === 0)
-    throw new UserError(`${dir} holds no measures: the stage ${name} has not run in this workdir`);
-  return { stage: name, option, was, now, ...replay.counts };
-}
-
-/** Says which flag a mistake was in. */
-function told<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`--what-if: ${error.message}`, error.hint);
-    throw error;
-  }
-}
+export const statsFlags = {
+  "what-if": {
+    type: "list",
+    value: "a.b=c",
+    about: "replay one threshold from recorded measures, without reading the corpus again",
+  },
+  json: { type: "flag", about: "one JSON object on stdout" },
+} as const satisfies Flags;
 
 export const stats = command({
   name: "stats",
@@ -59,40 +17,6 @@ export const stats = command({
   usage: "[workdir]",
   example: "curate stats runs/fixtures --what-if gopher-quality.minWords=80",
   maxPositionals: 1,
-  flags: {
-    "what-if": {
-      type: "list",
-      value: "a.b=c",
-      about: "replay one threshold from recorded measures, without reading the corpus again",
-    },
-    json: { type: "flag", about: "one JSON object on stdout" },
-  },
-  async run([named], flags) {
-    const workdir = workdirOf(named);
-    if (flags["what-if"].length > 0) {
-      const results: WhatIf[] = [];
-      for (const set of flags["what-if"]) results.push(await whatIf(workdir, set));
-      if (flags.json) return json(results);
-      for (const result of results) out(whatIfText(result));
-      return;
-    }
-    const stages = readStats(workdir);
-    if (flags.json) return json({ state: readRunState(workdir)?.state ?? null, stages });
-    out(funnelTable(stages, colourful(process.stdout)));
-  },
+  flags: statsFlags,
+  run: async (positionals, flags) => (await import("./show-stats.ts")).showStats(positionals, flags),
 });
-
-function whatIfText(result: WhatIf): string {
-  const rows = [
-    ["", "documents", "share"],
-    ["reached the stage", number(result.in), ""],
-    ["kept as run", number(result.keptBefore), percent(result.keptBefore / result.in)],
-    ["kept with the change", number(result.keptNow), percent(result.keptNow / result.in)],
-    ["newly kept", number(result.newlyKept), ""],
-    ["newly dropped", number(result.newlyDropped), ""],
-  ];
-  const changed = `${result.stage}.${result.option}: ${shown(result.was)} → ${shown(result.now)}`;
-  const later =
-    result.newlyKept > 0 ? "\nNewly kept documents would still have to pass the stages after this one." : "";
-  return `${changed}\n${table(rows, ["left", "right", "right"])}${later}`;
-}

@@ -34,3 +34,11 @@ test("a topic that does not exist names the nearest stage", () => {
     message: 'no command, stage or topic is called "gopher-qualty". Did you mean gopher-quality?',
   });
 });
+
+test("help of a run's commands loads nothing but the command's own description", () => {
+  for (const name of ["run", "check", "plan", "task", "stats", "inspect", "explain", "report", "diff"]) {
+    const source = readFileSync(join(packageRoot, "cli", `${name}.ts`), "utf8");
+    const imports = [...source.matchAll(/^import .* from "(.*)";$/gm)].map(([, from]) => from);
+    assert.deepEqual(imports, ["./command.ts"], `cli/${name}.ts`);
+  }
+});

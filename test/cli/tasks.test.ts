@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { kubernetesJobs, label } from "../../cli/kubernetes.ts";
 import { allPhases } from "../../cli/phases.ts";
-import { elementIndex } from "../../cli/task.ts";
+import { elementIndex } from "../../cli/task-element.ts";
 import { UserError } from "../../lib/errors.ts";
 import { readGroup, readSaid, runElement } from "../../pipeline/execute/group.ts";
 import { ranges } from "../../pipeline/execute/slurm.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { whatIf } from "../../cli/stats.ts";
+import { whatIf } from "../../cli/show-stats.ts";
 import type {
   DocumentDetail,
   DocumentPage,
