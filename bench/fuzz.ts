@@ -1,6 +1,6 @@
 /**
- * Fuzzes every parser that is ours, for as long as one likes: reading and extraction (fuzz-reading/), and index lines,
- * robots.txt, recipes, tokenizer files, weights, token shards and the engine's own files (fuzz/).
+ * Fuzzes every parser that is ours, for as long as one likes: reading and extraction (fuzz/reading-targets.ts), and index lines,
+ * robots.txt, recipes, tokenizer files, weights, token shards and the engine's own files (fuzz/targets.ts).
  *
  *   node dist/bench/fuzz.js [--minutes 60] [--seed N] [--target NAME] [--case N]
  *
@@ -10,8 +10,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { drawOf, targets as readingTargets } from "./fuzz/reading-targets.ts";
 import { formatTargets } from "./fuzz/targets.ts";
-import { drawOf, targets as readingTargets } from "./fuzz-reading/targets.ts";
 
 const targets = [...formatTargets, ...readingTargets];
 /** CPU milliseconds of one case that count as a finding, and wall milliseconds after which its process is ended. */

@@ -1,7 +1,7 @@
 /** Fixed cases of what bench/fuzz.ts runs for hours: each target, each seed, a promise kept or a case number to rerun. */
 import { test } from "node:test";
+import { drawOf } from "../bench/fuzz/reading-targets.ts";
 import { formatTargets } from "../bench/fuzz/targets.ts";
-import { drawOf } from "../bench/fuzz-reading/targets.ts";
 
 /** Cases of each that together take some ten seconds of CPU. */
 const cases: Readonly<Record<string, number>> = {

@@ -38,8 +38,8 @@ import { readHuggingFace } from "../../trainer/import/hugging-face.ts";
 import { readLlama2c } from "../../trainer/import/llama2c.ts";
 import { parametersOf } from "../../trainer/parameters.ts";
 import { openSafetensors, writeSafetensors } from "../../trainer/safetensors.ts";
-import type { Target } from "../fuzz-reading/targets.ts";
 import { mutateBytes, mutateJson, mutateText, pick } from "./mutate.ts";
+import type { Target } from "./reading-targets.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "curate-fuzz-"));
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));

@@ -42,7 +42,7 @@ export function parseHtml(source: string, limits: Limits): Tree {
   const length = source.length;
   const { maxNodes, maxDepth, drawings = false } = limits;
 
-  let capacity = Math.min(maxNodes, 1024 + (length >> 4)) + 1;
+  let capacity = Math.min(maxNodes, 1024 + (length >> 6)) + 1;
   let tag = new Uint8Array(capacity);
   let parent = new Int32Array(capacity);
   let end = new Int32Array(capacity);
@@ -50,7 +50,7 @@ export function parseHtml(source: string, limits: Limits): Tree {
   let to = new Int32Array(capacity);
   let flags = new Uint8Array(capacity);
   let firstAttribute = new Int32Array(capacity + 1);
-  let attributeCapacity = 1024 + (length >> 5);
+  let attributeCapacity = 1024 + (length >> 6);
   let attributeName = new Uint8Array(attributeCapacity);
   let attributeFrom = new Int32Array(attributeCapacity);
   let attributeTo = new Int32Array(attributeCapacity);

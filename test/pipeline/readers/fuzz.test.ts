@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { drawOf, targets } from "../../../bench/fuzz-reading/targets.ts";
+import { drawOf, targets } from "../../../bench/fuzz/reading-targets.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { type Random, random } from "../../../lib/random.ts";
 import type { RecordEvent } from "../../../pipeline/readers/records.ts";
@@ -144,7 +144,7 @@ test("bytes without any sense end in failures, never in an exception", async () 
   }
 });
 
-/** So many fixed cases of each target of bench/fuzz-reading.ts, which runs them by the hour. */
+/** So many fixed cases of each target of bench/fuzz.ts, which runs them by the hour. */
 const fixedCases: Readonly<Record<string, number>> = {
   records: 60,
   http: 120,
