@@ -1,10 +1,10 @@
 /**
  * Build step: puts what tsc does not handle beside the compiled code. Copies kernels/wgsl/*.wgsl to
- * dist/kernels/wgsl/, compiles kernels/wasm/index.ts (AssemblyScript) to two modules, with and without relaxed SIMD,
- * and makes the command executable.
+ * dist/kernels/wgsl/, compiles kernels/wasm/index.ts (AssemblyScript) to two modules, with and without relaxed SIMD, and
+ * tokenizer/wasm/index.ts to one, and makes the command executable.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { main as compile } from "assemblyscript/asc";
 import { builtRoot, packageRoot } from "../lib/package-root.ts";
 
@@ -24,6 +24,14 @@ for (const relaxed of [false, true]) {
   const { error, stderr } = await compile(arguments_);
   if (error) throw new Error(`kernels/wasm did not compile: ${error.message}\n${stderr}`);
 }
+
+const encoding = join(builtRoot, "tokenizer", "wasm", "encode.wasm");
+mkdirSync(dirname(encoding), { recursive: true });
+const { error, stderr } = await compile([
+  join(packageRoot, "tokenizer", "wasm", "index.ts"),
+  ...["--outFile", encoding, "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd"],
+]);
+if (error) throw new Error(`tokenizer/wasm did not compile: ${error.message}\n${stderr}`);
 
 const main = join(builtRoot, "cli", "main.js");
 if (existsSync(main)) chmodSync(main, 0o755);

@@ -5,12 +5,13 @@
  * knows of it; merging happens only for the rest. All of it runs on UTF-8 bytes in one scratch array, in chunks of
  * 64 KiB, so memory does not depend on the length of the text.
  */
+import { createKernelEncoder, longestInside } from "./kernel.ts";
 import { createMerger, type Merger, makesItself, pairTableOf } from "./merge.ts";
-import { createPieceEncoder, type EncodePiece } from "./piece-encoder.ts";
+import { createPieceEncoder, type EncodePiece, type PieceEncoder } from "./piece-encoder.ts";
 import { scanner } from "./pretokenizer/patterns.ts";
-import { createTextFeed, feedBytes, slack } from "./text-feed.ts";
+import { createTextFeed } from "./text-feed.ts";
 import { createTokenSink, type TokenArray, type TokenSink } from "./token-array.ts";
-import { createTokenIndex } from "./token-index.ts";
+import { createTokenIndex, type TokenIndex } from "./token-index.ts";
 import { byteIds, type Vocabulary, vocabularySize } from "./vocabulary.ts";
 
 export type EncodeStream = {
@@ -36,51 +37,59 @@ export type Encoder = {
   offsets(ids: ArrayLike<number>): Uint32Array<ArrayBuffer>;
   /** The merges themselves, without pieces and cache. */
   readonly merger: Merger;
+  /** Whether the loop in WebAssembly does the work: where it is built and the vocabulary has all 256 bytes. */
+  readonly usesKernel: boolean;
 };
 
 const defaultCacheBits = 17;
 
-/** `cacheBits`: 2^bits pieces are remembered, 64 bytes for each of them. */
+/**
+ * `cacheBits`: 2^bits pieces of up to 8 bytes are remembered, half as many longer ones. `kernel`: false for the
+ * reference in plain JavaScript, which gives the same ids.
+ */
 export function createEncoder(
   vocabulary: Vocabulary,
-  options: { readonly cacheBits?: number } = {},
+  options: { readonly cacheBits?: number; readonly kernel?: boolean } = {},
 ): Encoder {
   const size = vocabularySize(vocabulary);
   const scan = scanner(vocabulary.pattern, vocabulary.unicode);
   const idOfByte = byteIds(vocabulary);
-  const merger = createMerger(idOfByte, pairTableOf(vocabulary.merges));
-  const { made, unmade } = tokensByMaking(vocabulary, merger);
-  const hasOrphans = vocabulary.wholePieces && unmade.length > 0;
-  const orphans = createTokenIndex(unmade);
-  const lengths = new Map([...vocabulary.tokens].map(([id, bytes]) => [id, bytes.length]));
-  for (const [text, id] of vocabulary.specials) lengths.set(id, Buffer.byteLength(text));
-  let ids = new Int32Array(feedBytes + slack);
-
+  const merger = once(() => createMerger(idOfByte, pairTableOf(vocabulary.merges)));
+  let orphans: TokenIndex | null = null;
   const encodePiece: EncodePiece = (bytes, start, end, out, at) => {
-    if (hasOrphans) {
-      const id = orphans.find(bytes, start, end);
-      if (id >= 0) {
-        out[at] = id;
-        return at + 1;
-      }
-    }
-    return merger.merge(bytes, start, end, out, at);
+    const id = orphans ? orphans.find(bytes, start, end) : -1;
+    if (id < 0) return merger().merge(bytes, start, end, out, at);
+    out[at] = id;
+    return at + 1;
   };
-  const pieces = createPieceEncoder(scan, encodePiece, {
-    bits: options.cacheBits ?? defaultCacheBits,
-    cased: vocabulary.pattern === "o200k",
-  });
-  for (const [id, bytes] of made) pieces.learn(bytes, id);
-  /** Encodes bytes [0, end), which are a text of their own, to `ids` and returns how many there are. */
+  const bits = options.cacheBits ?? defaultCacheBits;
+  const kernel =
+    options.kernel === false
+      ? null
+      : createKernelEncoder(vocabulary, encodePiece, { byteIds: idOfByte, size, bits });
+  const [made, unmade] = tokensByMaking(
+    vocabulary,
+    kernel?.makes ?? ((id, bytes) => makesItself(merger(), id, bytes)),
+  );
+  if (vocabulary.wholePieces && unmade.length > 0) orphans = createTokenIndex(unmade);
+  const plain = (): PieceEncoder =>
+    createPieceEncoder(scan, encodePiece, { bits, cased: vocabulary.pattern === "o200k" });
+  const start = (encoder: PieceEncoder) => {
+    for (const [id, bytes] of made) encoder.learn(bytes, id);
+    return encoder;
+  };
+  kernel?.open({ outside: orphans !== null, made: new Set(made.map(([id]) => id)) });
+  let pieces = start(kernel ?? plain());
   const encodePieces = (bytes: Uint8Array, view: DataView, end: number): number => {
-    if (ids.length < end) ids = new Int32Array(end + slack);
-    return pieces.encode(bytes, view, end, ids);
+    if (pieces === kernel && end > longestInside) pieces = start(plain());
+    return pieces.encode(bytes, view, end);
   };
+  const lengths = once(() => tokenLengths(vocabulary));
   const own = createTokenSink(size);
   let target: TokenSink = own;
   const feed = createTextFeed(vocabulary.unicode, (bytes, view, end) => {
     const count = encodePieces(bytes, view, end);
-    target.append(ids, count);
+    target.append(pieces.ids, count);
     return true;
   });
   const whole = (fill: () => void): TokenArray => {
@@ -101,7 +110,10 @@ export function createEncoder(
   return {
     vocabulary,
     size,
-    merger,
+    get merger() {
+      return merger();
+    },
+    usesKernel: kernel !== null,
     encode: text => whole(() => feed.addText(text)),
     encodeBytes: bytes => whole(() => feed.addBytes(bytes)),
     encodeInto(text, sink) {
@@ -121,7 +133,7 @@ export function createEncoder(
       const sink = createTokenSink(size);
       const streamed = createTextFeed(vocabulary.unicode, (bytes, view, end) => {
         const count = encodePieces(bytes, view, end);
-        sink.append(ids, count);
+        sink.append(pieces.ids, count);
         return true;
       });
       let high = "";
@@ -149,8 +161,9 @@ export function createEncoder(
       };
     },
     offsets(of) {
+      const known = lengths();
       const starts = new Uint32Array(of.length + 1);
-      for (let i = 0; i < of.length; i++) starts[i + 1] = starts[i]! + (lengths.get(of[i]!) ?? 0);
+      for (let i = 0; i < of.length; i++) starts[i + 1] = starts[i]! + (known.get(of[i]!) ?? 0);
       return starts;
     },
   };
@@ -162,10 +175,23 @@ type Token = readonly [id: number, bytes: Uint8Array];
  * Tokens that merging their bytes makes, and those it does not: published files hold some, and they are found only
  * where a whole piece is looked up first.
  */
-function tokensByMaking(vocabulary: Vocabulary, merger: Merger): { made: Token[]; unmade: Token[] } {
+function tokensByMaking(
+  vocabulary: Vocabulary,
+  makes: (id: number, bytes: Uint8Array) => boolean,
+): [made: Token[], unmade: Token[]] {
   const made: Token[] = [];
   const unmade: Token[] = [];
-  for (const token of vocabulary.tokens)
-    (makesItself(merger, token[0], token[1]) ? made : unmade).push(token);
-  return { made, unmade };
+  for (const token of vocabulary.tokens) (makes(token[0], token[1]) ? made : unmade).push(token);
+  return [made, unmade];
+}
+
+function tokenLengths(vocabulary: Vocabulary): Map<number, number> {
+  const lengths = new Map([...vocabulary.tokens].map(([id, bytes]) => [id, bytes.length]));
+  for (const [text, id] of vocabulary.specials) lengths.set(id, Buffer.byteLength(text));
+  return lengths;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -1,5 +1,5 @@
 /**
- * The inner loop of encoding: from one piece to the next, ids copied from a cache, merged where it has none. Knows
+ * The inner loop of encoding, in plain JavaScript (kernel.ts has it in WebAssembly): from one piece to the next, ids copied from a cache, merged where it has none. Knows
  * neither strings nor files.
  *
  * The cache is typed arrays of fixed size, so memory is bounded and nothing is ever flushed. Bytes of a piece are
@@ -12,11 +12,11 @@
 import { asciiWord, asciiWordOn, isCasedWord } from "./pretokenizer/ascii-word.ts";
 import type { Scan } from "./pretokenizer/patterns.ts";
 
-/** Encodes bytes [0, end), a text of its own, to `out`, which has room for one id a byte; returns how many ids. */
-export type EncodePieces = (bytes: Uint8Array, view: DataView, end: number, out: Int32Array) => number;
-
 export type PieceEncoder = {
-  readonly encode: EncodePieces;
+  /** Encodes bytes [0, end), a text of its own, and returns how many ids that makes. `view` is of the same bytes. */
+  encode(bytes: Uint8Array, view: DataView, end: number): number;
+  /** Begins with the ids of what was encoded last. */
+  readonly ids: Int32Array;
   /** Enters a piece that has one id, unless its slots are taken. */
   learn(bytes: Uint8Array, id: number): void;
 };
@@ -103,7 +103,11 @@ export function createPieceEncoder(
     return stop;
   };
 
-  const encode: EncodePieces = (bytes, view, end, out) => {
+  let ids = new Int32Array(0);
+
+  const encode = (bytes: Uint8Array, view: DataView, end: number): number => {
+    if (ids.length < end) ids = new Int32Array(Math.max(end, 1 << 16));
+    const out = ids;
     let n = 0;
     let stop = 0;
     for (let at = 0; at < end; at = stop) {
@@ -156,7 +160,13 @@ export function createPieceEncoder(
       return;
     }
   };
-  return { encode, learn };
+  return {
+    encode,
+    learn,
+    get ids() {
+      return ids;
+    },
+  };
 }
 
 type TwoWay = {
