@@ -75,7 +75,7 @@ async function measure(name: keyof typeof cases) {
   let step = 0;
   const round = async (seconds: number) => {
     const end = performance.now() + 1000 * seconds;
-    for (let i = 0; performance.now() < end || i < 2; i++) {
+    for (let i = 0; performance.now() < end || i < 2 || wall.length < 2; i++) {
       const [began, used] = [performance.now(), process.cpuUsage()];
       await optimizerStep(model, plan, optimizer, [batch], ++step, settings);
       const { user, system } = process.cpuUsage(used);

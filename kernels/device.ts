@@ -130,6 +130,8 @@ export interface Device {
   /**
    * out (M,N) = op(a)·op(b) (+ bias (N)) or, with accumulate, out += …
    * NT: a (M,K), b (N,K): the forward pass, y = x·Wᵀ.   NN: a (M,K), b (K,N): dX = dY·W.   TN: a (K,M), b (K,N): dW += dYᵀ·X.
+   * In the same pass, one of these, each (M,N) and another tensor than out: `residual` is added; `gelu` becomes gelu(out);
+   * `geluInput` makes out the gradient of GELU's input, out · gelu'(geluInput).
    * A device may round a and b to half precision where it was opened so; never with `exact` (default false).
    */
   matmul(p: {
@@ -142,6 +144,9 @@ export interface Device {
     N: number;
     K: number;
     accumulate: boolean;
+    residual?: Tensor | null;
+    gelu?: Tensor | null;
+    geluInput?: Tensor | null;
     exact?: boolean;
   }): void;
   /** dbias (C) += Σ rows of dout (N,C). */

@@ -152,18 +152,19 @@ function forwardNorm(model: Model, name: string, inp: Tensor, { out, mean, rstd 
   else device.rmsNorm({ out, rstd, inp, weight, N, C, eps });
 }
 
-/** out (N, outputs) = or += inp (N, inputs)·Wᵀ + b. */
+/** out (N, outputs) = inp (N, inputs)·Wᵀ + b, and what is fused with it. */
 function forwardLinear(
   model: Model,
   name: string,
   out: Tensor,
   inp: Tensor,
   [N, inputs, outputs]: readonly [number, number, number],
-  accumulate = false,
+  fused: { readonly residual?: Tensor; readonly gelu?: Tensor } = {},
 ) {
   const { weight, bias } = pair(model.weights, name);
   model.device.matmul({
-    ...{ layout: "NT", out, a: inp, b: weight, bias, M: N, N: outputs, K: inputs, accumulate },
+    ...{ layout: "NT", out, a: inp, b: weight, bias, M: N, N: outputs, K: inputs, accumulate: false },
+    ...fused,
   });
 }
 
@@ -182,8 +183,8 @@ export function forward(model: Model, activations: Activations, ids: Tensor, sha
     const block = activations.blocks[layer]!;
     const next = activations.blocks[layer + 1]?.x ?? activations.x;
     forwardBlock(model, block, layer, shape, attend);
-    device.copy(firstRows(device, next, N * C), firstRows(device, block.middle, N * C));
-    forwardLinear(model, `layers.${layer}.down`, next, block.active, [N, hidden, C], true);
+    const fused = { residual: block.middle };
+    forwardLinear(model, `layers.${layer}.down`, next, block.active, [N, hidden, C], fused);
   }
   forwardNorm(model, "norm", activations.x, activations.norm, N);
 }
@@ -200,20 +201,15 @@ function forwardBlock(model: Model, block: BlockActivations, layer: number, shap
   forwardLinear(model, `${at}.qkv`, block.qkv, block.norm1.out, [N, C, qkvWidth(config)]);
   if (frequencies) device.rope({ qkv: block.qkv, frequencies, B, T, ...heads, position, inverse: false });
   attend(block, layer);
-  device.copy(firstRows(device, block.middle, N * C), firstRows(device, block.x, N * C));
-  forwardLinear(model, `${at}.projection`, block.middle, block.attended, [N, C, C], true);
+  forwardLinear(model, `${at}.projection`, block.middle, block.attended, [N, C, C], { residual: block.x });
   forwardNorm(model, `${at}.norm2`, block.middle, block.norm2, N);
   if (config.family === "gpt2") {
-    forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, hidden]);
-    device.gelu({ out: block.active, inp: block.up, N: N * hidden });
+    forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, hidden], { gelu: block.active });
   } else {
     forwardLinear(model, `${at}.up`, block.up, block.norm2.out, [N, C, 2 * hidden]);
     device.swiglu({ out: block.active, inp: block.up, N, F: hidden });
   }
 }
-
-const firstRows = (device: Device, tensor: Tensor, length: number) =>
-  tensor.length === length ? tensor : device.view(tensor, 0, length);
 
 /** Causal attention within the batch, keeping what backward needs. */
 export const attendBatch =
@@ -340,9 +336,9 @@ export function backward(
     // The last block is still there from the way forward.
     if (activations.recompute && layer < config.layers - 1)
       forwardBlock(model, block, layer, shape, attendBatch(model, shape));
-    backwardLinear(model, gradients, `${at}.down`, dx, block.active, dactive, [N, hidden, C]);
+    const geluInput = config.family === "gpt2" ? block.up : null;
+    backwardLinear(model, gradients, `${at}.down`, dx, block.active, dactive, [N, hidden, C], geluInput);
     if (config.family === "gpt2") {
-      device.geluBackward({ dinp: dactive, dout: dactive, inp: block.up, N: N * hidden });
       backwardLinear(model, gradients, `${at}.up`, dactive, block.norm2.out, dnorm, [N, C, hidden]);
     } else {
       device.swigluBackward({ dinp: dup, dout: dactive, inp: block.up, N, F: hidden });
@@ -374,7 +370,7 @@ function backwardNorm(model: Model, g: Gradients, name: string, inp: Tensor, nor
   else device.rmsNormBackward(shared);
 }
 
-/** dinp (N, inputs) = dout (N, outputs)·W; dW += doutᵀ·inp; db += column sums. */
+/** dinp (N, inputs) = dout (N, outputs)·W, with a geluInput before GELU; dW += doutᵀ·inp; db += column sums. */
 function backwardLinear(
   model: Model,
   g: Gradients,
@@ -383,6 +379,7 @@ function backwardLinear(
   inp: Tensor,
   dinp: Tensor,
   [N, inputs, outputs]: readonly [number, number, number],
+  geluInput: Tensor | null = null,
 ) {
   const { device, weights } = model;
   const { weight } = pair(weights, name);
@@ -396,6 +393,7 @@ function backwardLinear(
     M: N,
     K: outputs,
     accumulate: false,
+    geluInput,
     ...shared,
   });
   device.matmul({

@@ -164,7 +164,12 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
     },
     rmsNormBackward: p => normBackward({ ...p, mean: null, dbias: null }),
 
-    matmul: p => product(threads, address, borrow, p),
+    matmul(p) {
+      product(threads, address, borrow, p);
+      const [out, N] = [p.out, p.M * p.N];
+      if (p.gelu) elementwise("gelu", p.gelu, out, out, N);
+      if (p.geluInput) elementwise("geluBackward", out, p.geluInput, out, N);
+    },
     biasBackward({ dbias, dout, N, C }) {
       run("biasBackward", pieces(C, columnsOfPiece), [address(dbias), address(dout), N, C, columnsOfPiece]);
     },

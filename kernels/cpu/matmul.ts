@@ -16,6 +16,8 @@ export type Product = {
   readonly N: number;
   readonly K: number;
   readonly accumulate: boolean;
+  /** Other than out. */
+  readonly residual?: Tensor | null;
 };
 
 const deepest = 512;
@@ -40,7 +42,9 @@ export function product(
   const { layout, M, N, K } = p;
   const [a, b, out] = [address(p.a), address(p.b), address(p.out)];
   const biasAt = p.bias ? address(p.bias) : 0;
-  const modeOf = (first: boolean) => (first && p.bias ? bias : 0) | (p.accumulate || !first ? accumulate : 0);
+  const adds = p.accumulate || Boolean(p.residual);
+  const modeOf = (first: boolean) => (first && p.bias ? bias : 0) | (adds || !first ? accumulate : 0);
+  const before = p.residual ? address(p.residual) : out;
   if (layout === "NT" && M <= fewRows) {
     const columns = 64;
     threads.run("productOfFewRows", Math.ceil(N / columns), [
@@ -53,6 +57,7 @@ export function product(
       N,
       K,
       columns,
+      before,
     ]);
     return;
   }
@@ -76,6 +81,7 @@ export function product(
       threads.run("product", Math.ceil(M / rowsOfPiece) * Math.ceil(columns / blockColumns), [
         ...[a + k * aStep, aRow, aStep, packedAt, out + 4 * n, 4 * N, biasAt + 4 * n],
         ...[modeOf(k === 0), M, columns, steps, rowsOfPiece, blockColumns, Math.ceil(columns / blockColumns)],
+        (k === 0 ? before : out) + 4 * n,
       ]);
     }
   }

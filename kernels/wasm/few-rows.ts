@@ -84,7 +84,7 @@ function dots4(a: usize, aRow: usize, b: usize, K: i32, to: usize): void {
 
 /**
  * NT with few rows, as in sampling: bound by reading B once, so B is not packed. Piece: a block of columns.
- * Parameters: 0 a, 1 b, 2 out, 3 bias, 4 mode, 5 M, 6 N, 7 K, 8 columns a block.
+ * Parameters: 0 a, 1 b, 2 out, 3 bias, 4 mode, 5 M, 6 N, 7 K, 8 columns a block, 9 what is added to.
  */
 export function productOfFewRows(piece: i32): void {
   const M = int(5);
@@ -105,7 +105,7 @@ export function productOfFewRows(piece: i32): void {
         const out = at(pointer(2), (m + r) * N + n);
         let x = load<f32>(at(sums, r));
         if (int(4) & BIAS) x += load<f32>(at(pointer(3), n));
-        if (int(4) & ACCUMULATE) x += load<f32>(out);
+        if (int(4) & ACCUMULATE) x += load<f32>(at(pointer(9), (m + r) * N + n));
         store<f32>(out, x);
       }
     }

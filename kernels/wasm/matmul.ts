@@ -8,21 +8,24 @@
 import { int, pointer, scratch } from "./control";
 import { at, fma } from "./simd";
 
-/** What becomes of the tile: out = tile, out = tile + bias, out += tile, out += tile + bias. */
+/**
+ * What becomes of the tile: out = tile, tile + bias, before + tile, before + tile + bias, where `before` is out itself or
+ * a matrix of its shape.
+ */
 export const OVERWRITE: i32 = 0;
 export const BIAS: i32 = 1;
 export const ACCUMULATE: i32 = 2;
 
 // @ts-ignore: decorator
 @inline
-function put(out: usize, bias: usize, mode: i32, left: v128, right: v128): void {
+function put(out: usize, before: usize, bias: usize, mode: i32, left: v128, right: v128): void {
   if (mode & BIAS) {
     left = f32x4.add(left, v128.load(bias));
     right = f32x4.add(right, v128.load(bias, 16));
   }
   if (mode & ACCUMULATE) {
-    left = f32x4.add(left, v128.load(out));
-    right = f32x4.add(right, v128.load(out, 16));
+    left = f32x4.add(left, v128.load(before));
+    right = f32x4.add(right, v128.load(before, 16));
   }
   v128.store(out, left);
   v128.store(out, right, 16);
@@ -137,10 +140,10 @@ export function tileByRows(
     a3 += 4;
     if (a == end) break;
   }
-  put(out, bias, mode, c00, c01);
-  put(out + outRow, bias, mode, c10, c11);
-  put(out + 2 * outRow, bias, mode, c20, c21);
-  put(out + 3 * outRow, bias, mode, c30, c31);
+  put(out, out, bias, mode, c00, c01);
+  put(out + outRow, out + outRow, bias, mode, c10, c11);
+  put(out + 2 * outRow, out + 2 * outRow, bias, mode, c20, c21);
+  put(out + 3 * outRow, out + 3 * outRow, bias, mode, c30, c31);
 }
 
 /** As tileByRows, but the four elements of A of one step lie side by side, steps aStep bytes apart. */
@@ -234,15 +237,15 @@ export function tileByColumns(
     a += aStep;
     if (--k == 0) break;
   }
-  put(out, bias, mode, c00, c01);
-  put(out + outRow, bias, mode, c10, c11);
-  put(out + 2 * outRow, bias, mode, c20, c21);
-  put(out + 3 * outRow, bias, mode, c30, c31);
+  put(out, out, bias, mode, c00, c01);
+  put(out + outRow, out + outRow, bias, mode, c10, c11);
+  put(out + 2 * outRow, out + 2 * outRow, bias, mode, c20, c21);
+  put(out + 3 * outRow, out + 3 * outRow, bias, mode, c30, c31);
 }
 
 /**
  * `groups` tiles of 4 x 8, one below the other: packed groups of rows of A against one packed panel of B. The loop is in
- * here because a call for each tile cost 5 % at K = 128.
+ * here because a call for each tile cost 5 % at K = 128. `before`: bytes from out to what is added to.
  */
 function tilesOfPanel(
   a: usize,
@@ -251,6 +254,7 @@ function tilesOfPanel(
   K: i32,
   out: usize,
   outRow: usize,
+  before: usize,
   bias: usize,
   mode: i32,
 ): void {
@@ -335,10 +339,10 @@ function tilesOfPanel(
       a += 16;
       if (--k == 0) break;
     }
-    put(out, bias, mode, c00, c01);
-    put(out + outRow, bias, mode, c10, c11);
-    put(out + 2 * outRow, bias, mode, c20, c21);
-    put(out + 3 * outRow, bias, mode, c30, c31);
+    put(out, out + before, bias, mode, c00, c01);
+    put(out + outRow, out + outRow + before, bias, mode, c10, c11);
+    put(out + 2 * outRow, out + 2 * outRow + before, bias, mode, c20, c21);
+    put(out + 3 * outRow, out + 3 * outRow + before, bias, mode, c30, c31);
     out += 4 * outRow;
   }
 }
@@ -352,13 +356,14 @@ export function putEdge(
   outRow: usize,
   bias: usize,
   mode: i32,
+  before: usize = 0,
 ): void {
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
       const to = at(out + <usize>r * outRow, c);
       let x = load<f32>(at(tile, r * 8 + c));
       if (mode & BIAS) x += load<f32>(at(bias, c));
-      if (mode & ACCUMULATE) x += load<f32>(to);
+      if (mode & ACCUMULATE) x += load<f32>(to + before);
       store<f32>(to, x);
     }
   }
@@ -477,10 +482,11 @@ function packA(a: usize, rowStride: usize, kStride: usize, rows: i32, K: i32, to
 /**
  * Piece: a block of rows times a block of columns of out.
  * Parameters: 0 a, 1 row stride, 2 step stride, 3 packed B, 4 out, 5 out stride, 6 bias, 7 mode, 8 M, 9 N, 10 K,
- * 11 rows a block, 12 columns a block, 13 blocks of columns.
+ * 11 rows a block, 12 columns a block, 13 blocks of columns, 14 what is added to.
  */
 export function product(piece: i32): void {
   const outRow = pointer(5);
+  const before = pointer(14) - pointer(4);
   const mode = int(7);
   const K = int(10);
   const row0 = (piece / int(13)) * int(11);
@@ -496,12 +502,12 @@ export function product(piece: i32): void {
     const columns = min(8, column1 - n);
     let out = at(pointer(4) + <usize>row0 * outRow, n);
     const whole = columns == 8 ? (row1 - row0) >> 2 : 0;
-    tilesOfPanel(packed, whole, b, K, out, outRow, bias, mode);
+    tilesOfPanel(packed, whole, b, K, out, outRow, before, bias, mode);
     let a = packed + <usize>(whole * K) * 16;
     out += <usize>(4 * whole) * outRow;
     for (let m = row0 + 4 * whole; m < row1; m += 4) {
       tileByColumns(a, 16, b, 32, K, edge, 32, 0, OVERWRITE);
-      putEdge(edge, min(4, row1 - m), columns, out, outRow, bias, mode);
+      putEdge(edge, min(4, row1 - m), columns, out, outRow, bias, mode, before);
       a += <usize>K * 16;
       out += 4 * outRow;
     }

@@ -31,6 +31,8 @@ export type Buffers = {
   scratch(name: string, length: number): Slice;
   /** Bound where a kernel's optional input is absent. */
   readonly absent: Slice;
+  /** The same for an optional output. */
+  readonly absentOutput: Slice;
   /** Ids of buffers destroyed now: call it after a submission. */
   collect(): number[];
   memory(): { bytes: number; peak: number };
@@ -96,6 +98,7 @@ export function deviceBuffers(device: GPUDevice): Buffers {
       return { storage, offset: 0, length };
     },
     absent: { storage: create("absent", 64, false), offset: 0, length: 64 },
+    absentOutput: { storage: create("absent output", 64, false), offset: 0, length: 64 },
     collect() {
       const ids = garbage.map(storage => storage.id);
       for (const storage of garbage) storage.buffer.destroy();

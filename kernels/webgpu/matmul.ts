@@ -5,7 +5,7 @@
  * Operands larger than a binding are passed in pieces: rows of out (and a), for NT rows of b (columns of out), and for
  * NN and TN, where the rows of b run along K, partial sums that are added one after another.
  */
-import type { Device } from "../device.ts";
+import type { Device, Tensor } from "../device.ts";
 import type { Slice } from "./buffers.ts";
 import { chunkRows, floats, type Gpu, grid, rowsOf } from "./launch.ts";
 import type { Constants } from "./pipelines.ts";
@@ -37,6 +37,10 @@ export type Product = {
   aColumn: number;
   outColumn: number;
   accumulate: boolean;
+  /** What is done to out in the same pass: 0 nothing, 1 other is added, 2 activated = gelu(out), 3 times gelu's slope at other. */
+  epilogue: 0 | 1 | 2 | 3;
+  other: Slice | null;
+  activated: Slice | null;
   precision: Precision;
   /** The tile that was measured for the whole product. */
   choice: Choice | null;
@@ -49,6 +53,11 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
   const a = floats(name, "a", p.a, M * K);
   const b = floats(name, "b", p.b, N * K);
   const bias = p.bias && floats(name, "bias", p.bias, N);
+  const optional = (what: string, tensor: Tensor | null | undefined) =>
+    tensor ? floats(name, what, tensor, M * N) : null;
+  const residual = optional("residual", p.residual);
+  const activated = optional("gelu", p.gelu);
+  const geluInput = optional("geluInput", p.geluInput);
   const lda = layout === "TN" ? M : K;
   const ldb = layout === "NT" ? K : N;
   const precision = p.exact ? "f32" : gpu.tuning.precision;
@@ -65,12 +74,19 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
       const nCount = Math.min(columns, N - n);
       for (let k = 0; k < K; k += depth) {
         const kCount = Math.min(depth, K - k);
+        const part = (whole: Slice | null, now: boolean) =>
+          whole && now ? rowsOf(whole, m, mCount, N) : null;
+        const [first, last] = [k === 0, k + kCount === K];
+        const epilogue = residual && first ? 1 : activated && last ? 2 : geluInput && last ? 3 : 0;
         product(gpu, {
           layout,
           out: rowsOf(out, m, mCount, N),
           a: layout === "TN" ? rowsOf(a, k, kCount, M) : rowsOf(a, m, mCount, K),
           b: layout === "NT" ? rowsOf(b, n, nCount, K) : rowsOf(b, k, kCount, N),
-          bias: k === 0 ? bias : null,
+          bias: first ? bias : null,
+          epilogue,
+          other: part(residual, first) ?? part(geluInput, last),
+          activated: part(activated, last),
           M: mCount,
           N: nCount,
           K: kCount,
@@ -79,7 +95,7 @@ export function matmul(gpu: Gpu, p: Of<"matmul">): void {
           ldo: N,
           aColumn: layout === "TN" ? m : k,
           outColumn: n,
-          accumulate: p.accumulate || k > 0,
+          accumulate: p.accumulate || !first,
           precision,
           choice,
         });
@@ -115,7 +131,7 @@ function scalarProduct(gpu: Gpu, p: Product): void {
   gpu.run({
     kernel: "matmul",
     note: productName(p),
-    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias, other: p.other, activated: p.activated },
     params: {
       M: p.M,
       N: p.N,
@@ -127,6 +143,7 @@ function scalarProduct(gpu: Gpu, p: Product): void {
       out_column: p.outColumn,
       has_bias: Number(p.bias !== null),
       accumulate: Number(p.accumulate),
+      epilogue: p.epilogue,
     },
     constants: { WG: lanes, ...layoutConstants(p) },
     groups: [Math.ceil(p.N / lanes), Math.ceil(p.M / 4), 1],
@@ -149,6 +166,7 @@ function vec4Params(p: Product): Record<string, number> {
     out_column4: p.outColumn / 4,
     has_bias: Number(p.bias !== null),
     accumulate: Number(p.accumulate),
+    epilogue: p.epilogue,
   };
 }
 
@@ -156,7 +174,7 @@ function vectorProduct(gpu: Gpu, p: Product): void {
   gpu.run({
     kernel: "matmul-vector",
     note: productName(p),
-    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias, other: p.other, activated: p.activated },
     params: {
       M: p.M,
       N: p.N,
@@ -167,6 +185,7 @@ function vectorProduct(gpu: Gpu, p: Product): void {
       out_column: p.outColumn,
       has_bias: Number(p.bias !== null),
       accumulate: Number(p.accumulate),
+      epilogue: p.epilogue,
     },
     constants: { WG: Math.min(64, gpu.tuning.rowLanes) },
     groups: grid(Math.ceil(p.N / 4)),
@@ -177,7 +196,7 @@ function registerProduct(gpu: Gpu, p: Product): void {
   gpu.run({
     kernel: "matmul-register",
     note: productName(p),
-    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias },
+    bindings: { out: p.out, a: p.a, b: p.b, bias: p.bias, other: p.other, activated: p.activated },
     params: vec4Params(p),
     constants: { WG: 8, ...layoutConstants(p) },
     groups: [Math.ceil(p.N / 64), Math.ceil(p.M / 4), 1],
@@ -228,16 +247,20 @@ function tiledProduct(
   const tiles = Math.ceil(p.M / BM) * Math.ceil(p.N / BN);
   const { depth, splits } = splitDepth(gpu, p, tiles, BK);
   const split = splits > 1;
-  const { has_bias, accumulate, ...params } = vec4Params(p);
+  const { has_bias, accumulate, epilogue, ...params } = vec4Params(p);
   const partials = split ? gpu.scratch("matmul partials", splits * p.M * p.N) : p.out;
   gpu.run({
     kernel,
     note: productName(p),
-    bindings: { out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
+    bindings: {
+      ...{ out: partials, a: p.a, b: p.b, bias: split ? null : p.bias },
+      ...{ other: split ? null : p.other, activated: split ? null : p.activated },
+    },
     params: { ...params, depth, plane4: (p.M * p.N) / 4 },
     constants: {
       ...{ ...shape, ...layoutConstants(p) },
       ...{ HAS_BIAS: split ? 0 : has_bias!, ACCUMULATE: split ? 0 : accumulate! },
+      EPILOGUE: split ? 0 : epilogue!,
     },
     groups: [Math.ceil(p.N / BN), Math.ceil(p.M / BM), splits],
   });
@@ -260,13 +283,14 @@ function sumPartials(gpu: Gpu, p: Product, partials: Slice, splits: number): voi
   const lanes = gpu.tuning.columnLanes;
   gpu.run({
     kernel: "reduce-partials",
-    bindings: { out: p.out, partials, bias: p.bias },
+    bindings: { out: p.out, partials, bias: p.bias, other: p.other, activated: p.activated },
     params: {
       C: p.M * p.N,
       first: 0,
       count: splits,
       width: p.bias ? p.N : 0,
       accumulate: Number(p.accumulate),
+      epilogue: p.epilogue,
     },
     constants: { WG: lanes },
     groups: grid(Math.ceil((p.M * p.N) / lanes)),

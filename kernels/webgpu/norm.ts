@@ -160,8 +160,8 @@ function reducePartials(
 ): void {
   gpu.run({
     kernel: "reduce-partials",
-    bindings: { out: p.out, partials: p.partials, bias: null },
-    params: { C: p.C, first: p.first, count: p.count, width: 0, accumulate: 1 },
+    bindings: { out: p.out, partials: p.partials, bias: null, other: null, activated: null },
+    params: { C: p.C, first: p.first, count: p.count, width: 0, accumulate: 1, epilogue: 0 },
     constants: { WG: gpu.tuning.columnLanes },
     groups: grid(Math.ceil(p.C / gpu.tuning.columnLanes)),
   });

@@ -103,17 +103,20 @@ export function commandQueue(
     bindings: Launch["bindings"],
   ): GPUBindGroup => {
     let key = layoutKey;
-    for (const { name } of source.bindings) {
-      const bound = bindings[name];
-      if (bound === undefined) throw new Error(`${source.name}: binding ${name} is missing`);
-      const { storage, offset, length } = bound ?? buffers.absent;
+    const sliceOf = ({ name, access }: KernelSource["bindings"][number]) =>
+      bindings[name] ?? (access === "read" ? buffers.absent : buffers.absentOutput);
+    for (const binding of source.bindings) {
+      if (bindings[binding.name] === undefined)
+        throw new Error(`${source.name}: binding ${binding.name} is missing`);
+      const { storage, offset, length } = sliceOf(binding);
       key += `|${storage.id}:${offset}+${length}`;
     }
     let group = groups.get(key);
     if (group) return group;
     const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: { buffer: uniforms, size: slotBytes } }];
-    for (const { name, binding } of source.bindings) {
-      const { storage, offset, length } = bindings[name] ?? buffers.absent;
+    for (const each of source.bindings) {
+      const { name, binding } = each;
+      const { storage, offset, length } = sliceOf(each);
       // Whole vec4s: the padding of a buffer and the alignment of views make room for it.
       const size = Math.max(16, Math.ceil(length / 4) * 16);
       if (size > device.limits.maxStorageBufferBindingSize) {

@@ -35,9 +35,19 @@ export function kernelNames(): string[] {
 
 export function kernelSource(name: string): KernelSource {
   let source = loaded.get(name);
-  if (!source)
-    loaded.set(name, (source = parseKernel(name, readFileSync(join(folder, `${name}.wgsl`), "utf8"))));
+  if (!source) loaded.set(name, (source = parseKernel(name, withFunctions(textOf(`${name}.wgsl`)))));
   return source;
+}
+
+const textOf = (file: string) => readFileSync(join(folder, file), "utf8");
+
+/** A line `// as in FILE: fn NAME` becomes that function of that file. */
+function withFunctions(code: string): string {
+  return code.replace(/^\/\/ as in ([\w-]+\.wgsl): fn (\w+)$/gm, (_, file: string, name: string) => {
+    const found = new RegExp(`^fn ${name}\\([^]*?^}`, "m").exec(textOf(file));
+    if (!found) throw new Error(`${file} has no function ${name}`);
+    return found[0];
+  });
 }
 
 export function parseKernel(name: string, code: string): KernelSource {

@@ -5,6 +5,7 @@
 // A workgroup makes a BM × BN tile (its z: the partial sum over k in z·depth .. (z + 1)·depth), WM × WN subgroups each
 // TM × TN matrices of MATRIX_M × MATRIX_N. The next slice of BK is read into registers while this one is multiplied.
 // A matrix has no elements to touch: bias, the old out and the edges of out pass through `stage`, MATRIX_M rows at once.
+// EPILOGUE 1: other (M, N) is added; 2: activated (M, N) = gelu(out); 3: out is times gelu's slope at other.
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 enable f16;
 enable subgroups;
@@ -28,11 +29,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read> a: array<vec4f>;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> other: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> activated: array<vec4f>;
 
 override A_T: bool = false;
 override B_T: bool = true;
 override HAS_BIAS: bool = false;
 override ACCUMULATE: bool = false;
+override EPILOGUE: u32 = 0;
 
 alias Scalar = f16; // template: 16 or 32
 const MATRIX_M = 16u; // template
@@ -133,6 +137,9 @@ fn keep(slice: Slice, lane: u32) {
   }
 }
 
+// as in gelu.wgsl: fn gelu
+// as in gelu-backward.wgsl: fn slope
+
 @subgroup_size(LANES) // if SIZED
 @compute @workgroup_size(THREADS)
 fn main(
@@ -229,8 +236,17 @@ fn main(
       let m = m0 + block * MATRIX_M + i / BN4;
       let n4 = i % BN4;
       if (m < p.M && n0 + n4 * 4u < p.N) {
-        let x = vec4f(stage[i * 4u], stage[i * 4u + 1u], stage[i * 4u + 2u], stage[i * 4u + 3u]);
-        out[plane + m * p.ldo4 + n4] = x;
+        let at = plane + m * p.ldo4 + n4;
+        var x = vec4f(stage[i * 4u], stage[i * 4u + 1u], stage[i * 4u + 2u], stage[i * 4u + 3u]);
+        if (EPILOGUE == 1u) {
+          x += other[at];
+        } else if (EPILOGUE == 3u) {
+          x *= slope(other[at]);
+        }
+        out[at] = x;
+        if (EPILOGUE == 2u) {
+          activated[at] = gelu(x);
+        }
       }
     }
     workgroupBarrier();

@@ -4,6 +4,7 @@
 // One invocation keeps 4 rows × 8 columns in registers; a workgroup is 8 invocations, one SIMD vector of lavapipe,
 // beside each other along N, so that all read the same part of a, and there is no workgroup memory. 8 rows are up to
 // a fifth faster there (5 against 6 GFLOP/s a core, 512³) and take twice as long to compile, which in tests counts.
+// epilogue 1: other (M, N) is added; 2: activated (M, N) = gelu(out); 3: out is times gelu's slope at other.
 struct Params {
   M: u32,
   N: u32,
@@ -15,16 +16,38 @@ struct Params {
   out_column4: u32,
   has_bias: u32,
   accumulate: u32,
+  epilogue: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(2) var<storage, read> a: array<vec4f>;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> other: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> activated: array<vec4f>;
 
 override WG: u32 = 8;
 override A_T: bool = false;
 override B_T: bool = true;
+
+// as in gelu.wgsl: fn gelu
+// as in gelu-backward.wgsl: fn slope
+
+fn store(at: u32, value: vec4f) {
+  var x = value;
+  if (p.accumulate != 0u) {
+    x += out[at];
+  }
+  if (p.epilogue == 1u) {
+    x += other[at];
+  } else if (p.epilogue == 3u) {
+    x *= slope(other[at]);
+  }
+  out[at] = x;
+  if (p.epilogue == 2u) {
+    activated[at] = gelu(x);
+  }
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -90,17 +113,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
   }
   for (var i = 0u; i < 4u && m0 + i < p.M; i++) {
     let at = (m0 + i) * p.ldo4 + p.out_column4 + n4;
-    if (p.accumulate != 0u) {
-      out[at] += left[i] + extra0;
-    } else {
-      out[at] = left[i] + extra0;
-    }
+    store(at, left[i] + extra0);
     if (two) {
-      if (p.accumulate != 0u) {
-        out[at + 1u] += right[i] + extra1;
-      } else {
-        out[at + 1u] = right[i] + extra1;
-      }
+      store(at + 1u, right[i] + extra1);
     }
   }
 }

@@ -5,6 +5,7 @@
 // be added by reduce-partials. It stages BK deep slices of a and b in workgroup memory, k-major. An invocation keeps
 // 8 × 8 of the tile in registers, as four 4 × 4 blocks half a tile apart, so that neighbours read neighbouring vec4s
 // and no bank is asked twice. With Scalar f16 the slices are kept in half the memory. Sums are f32 always.
+// EPILOGUE 1: other (M, N) is added; 2: activated (M, N) = gelu(out); 3: out is times gelu's slope at other.
 struct Params {
   M: u32,
   N: u32,
@@ -22,6 +23,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> a: array<vec4f>;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> other: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> activated: array<vec4f>;
 
 alias Scalar = f32; // template: 16 or 32
 override BM: u32 = 64;
@@ -31,6 +34,7 @@ override A_T: bool = false;
 override B_T: bool = true;
 override HAS_BIAS: bool = false;
 override ACCUMULATE: bool = false;
+override EPILOGUE: u32 = 0;
 
 override THREADS: u32 = BM * BN / 64;
 override STRIDE_A: u32 = BM / 4 + 1; // one vec4 of padding: transposed stores would meet in one bank
@@ -94,6 +98,9 @@ fn load_b(n0: u32, k0: u32, k_end: u32, lane: u32) {
   }
 }
 
+// as in gelu.wgsl: fn gelu
+// as in gelu-backward.wgsl: fn slope
+
 fn store(m: u32, n4: u32, z: u32, value: vec4f) {
   if (m < p.M && n4 * 4u < p.N) {
     var x = value;
@@ -104,7 +111,15 @@ fn store(m: u32, n4: u32, z: u32, value: vec4f) {
     if (ACCUMULATE) {
       x += out[at];
     }
+    if (EPILOGUE == 1u) {
+      x += other[at];
+    } else if (EPILOGUE == 3u) {
+      x *= slope(other[at]);
+    }
     out[at] = x;
+    if (EPILOGUE == 2u) {
+      activated[at] = gelu(x);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // matmul with few rows, for sampling: out (M, N) (+)= a·bᵀ + bias, M ≤ 4, a (M, K), b (N, K), bias (N); K a whole
 // number of vec4s. lda4, ldb4 are row lengths in vec4s, ldo in elements, out_column the first column.
 // Bound by reading b once: a workgroup makes 4 columns, its lanes walk along K.
+// epilogue 1: other (M, N) is added; 2: activated (M, N) = gelu(out); 3: out is times gelu's slope at other.
 struct Params {
   M: u32,
   N: u32,
@@ -11,15 +12,21 @@ struct Params {
   out_column: u32,
   has_bias: u32,
   accumulate: u32,
+  epilogue: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(2) var<storage, read> a: array<vec4f>;
 @group(0) @binding(3) var<storage, read> b: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> other: array<f32>;
+@group(0) @binding(6) var<storage, read_write> activated: array<f32>;
 
 override WG: u32 = 64;
 var<workgroup> parts: array<vec4f, 4 * WG>; // [lane][row], 4 columns
+
+// as in gelu.wgsl: fn gelu
+// as in gelu-backward.wgsl: fn slope
 
 @compute @workgroup_size(WG)
 fn main(
@@ -53,18 +60,26 @@ fn main(
   for (var i = lane; i < 4u * p.M; i += WG) {
     let n = n0 + i % 4u;
     if (n < p.N) {
-      var value = 0.0;
+      var x = 0.0;
       for (var l = 0u; l < WG; l++) {
-        value += parts[l * 4u + i / 4u][i % 4u];
+        x += parts[l * 4u + i / 4u][i % 4u];
       }
       let at = i / 4u * p.ldo + p.out_column + n;
       if (p.has_bias != 0u) {
-        value += bias[p.out_column + n];
+        x += bias[p.out_column + n];
       }
       if (p.accumulate != 0u) {
-        value += out[at];
+        x += out[at];
       }
-      out[at] = value;
+      if (p.epilogue == 1u) {
+        x += other[at];
+      } else if (p.epilogue == 3u) {
+        x *= slope(vec4f(other[at])).x;
+      }
+      out[at] = x;
+      if (p.epilogue == 2u) {
+        activated[at] = gelu(vec4f(x)).x;
+      }
     }
   }
 }

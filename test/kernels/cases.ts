@@ -137,6 +137,33 @@ function matmuls(): Case[] {
   );
 }
 
+/** Products with what is done to them in the same pass. */
+function fusedMatmuls(): Case[] {
+  const shapes = products.filter(([M, N]) => [1, 7, 66, 129, 260, 20].includes(M) && N > 1);
+  return shapes.flatMap(([M, N, K]) =>
+    (["NT", "NN", "TN"] as const).flatMap(layout =>
+      (["residual", "gelu", "geluInput"] as const).map(fused => {
+        const mode = layout === "NN" ? fused : `bias and ${fused}`;
+        const contents = {
+          ...{
+            a: input(M * K, 1, "a"),
+            b: input(K * N, 1, "b"),
+            bias: input(N, 1, "bias"),
+            out: output(M * N),
+          },
+          fused: fused === "gelu" ? output(M * N) : input(M * N, 2, "fused"),
+        };
+        return of("matmul", { layout, M, N, K, mode }, contents, (d, t) =>
+          d.matmul({
+            ...{ layout, out: t.out!, a: t.a!, b: t.b!, bias: layout === "NN" ? null : t.bias!, M, N, K },
+            ...{ accumulate: false, [fused]: t.fused! },
+          }),
+        );
+      }),
+    ),
+  );
+}
+
 function elementwise(): Case[] {
   const lengths = [1, 3, 64, 257, 5003, 70001];
   const bias = rows.map(([N, C]) =>
@@ -391,6 +418,7 @@ export const cases: readonly Case[] = [
   ...embedding(),
   ...norms(),
   ...matmuls(),
+  ...fusedMatmuls(),
   ...elementwise(),
   ...attentions(),
   ...losses(),

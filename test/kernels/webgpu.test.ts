@@ -64,7 +64,8 @@ describe("webgpu device with the kernels that GPUs get", () => {
   // operands are laid out and each mode once, and one head that fills neither its rows' nor its columns' tiles.
   const chosen = (one: Case) =>
     !/^attention(Backward)?$/.test(one.op) &&
-    (one.op !== "matmul" || /^layout (NT.*mode plain|TN.*accumulate and bias)$/.test(one.shape));
+    (one.op !== "matmul" ||
+      /^layout (NT.*mode bias and gelu|NN.*mode geluInput|TN.*accumulate and bias)$/.test(one.shape));
   for (const op of new Set(cases.filter(chosen).map(one => one.op))) {
     test(`${op} agrees with the reference`, async t => {
       if (typeof device === "string") return t.skip(device);
