@@ -35,6 +35,26 @@ export function parseRobots(text: string): Robots {
   return groups;
 }
 
+/** Lines of a robots.txt begin with one of these; the last ones are of single search engines and proposals. */
+const keys = new Set(
+  "user-agent allow disallow sitemap crawl-delay request-rate visit-time host clean-param noindex content-signal content-usage".split(
+    " ",
+  ),
+);
+
+/** Whether a text is a robots.txt: it has a line that such a file has, or nothing but comments and blanks. */
+export function isReadable(text: string): boolean {
+  let isEmpty = true;
+  for (const line of text.slice(0, maxBytes).split(/\r\n?|\n/)) {
+    const bare = line.replace(/^\ufeff/, "").trimStart();
+    if (bare === "" || bare.startsWith("#")) continue;
+    isEmpty = false;
+    const key = /^[a-z-]+(?=\s*:)/i.exec(bare);
+    if (key && keys.has(key[0].toLowerCase())) return true;
+  }
+  return isEmpty;
+}
+
 /** `/.well-known/tdmrep.json` as rules for every agent: a reserved location is one that is not allowed. */
 export function parseTdmrep(text: string): Robots {
   let list: unknown;

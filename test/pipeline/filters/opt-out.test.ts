@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { UserError } from "../../../lib/errors.ts";
 import { defaults } from "../../../lib/options.ts";
 import type { Document } from "../../../pipeline/document.ts";
-import { allows, parseRobots } from "../../../pipeline/filters/opt-out/robots.ts";
+import { allows, isReadable, parseRobots } from "../../../pipeline/filters/opt-out/robots.ts";
 import { optOut } from "../../../pipeline/filters/opt-out.ts";
 import { gzipEach, http, warc } from "../readers/archives.ts";
 
@@ -170,6 +170,56 @@ test("robots.txt of a crawl is read from its WARC, site by site; other responses
   assert.equal(judge("<p>", {}, "http://c.org/x"), "keep");
   assert.equal(judge("<p>", {}, "https://d.org/x?y"), "robots-txt: CCBot");
   assert.equal(judge("<p>", {}, "not a url"), "keep");
+});
+
+test("a robots.txt that is none allows or drops as the recipe says, and its pages are counted", async () => {
+  for (const text of [
+    "",
+    "\ufeff# nothing\r\n\r\n",
+    "Sitemap: https://a.org/s.xml",
+    "  user-agent : *\rallow: /",
+  ])
+    assert.ok(isReadable(text), text);
+  for (const text of [
+    "<!DOCTYPE html>\n<title>Not found</title>",
+    "body {\n color: red }",
+    "404",
+    "\0U\0s\0e\0r\0-\0a\0g\0e\0n\0t\0:\0*",
+  ])
+    assert.ok(!isReadable(text), text);
+  const of = (uri: string, text: string, status = "HTTP/1.1 200 OK", headers = {}) =>
+    warc({ uri, block: http(text, { "Content-Type": "text/plain", ...headers }, status) });
+  const disallow = "User-agent: *\nDisallow: /private\n";
+  const file = gzipEach(
+    of("http://html.org/robots.txt", "<!DOCTYPE html>\n<title>Welcome</title>"),
+    of("http://down.org/robots.txt", "busy", "HTTP/1.1 503 Service Unavailable"),
+    of("http://strange.org/robots.txt", "\x01\x02", "HTTP/1.1 200 OK", { "Content-Encoding": "unheard-of" }),
+    of("http://none.org/robots.txt", "<h1>Not found</h1>", "HTTP/1.1 404 Not Found"),
+    of("http://again.org/robots.txt", disallow),
+    of("http://again.org/robots.txt", "busy", "HTTP/1.1 500 Internal Server Error"),
+  );
+  const load = async () => file;
+  for (const unreadableRobots of ["allow", "drop"] as const) {
+    const values = { ...defaults(optOut.options), robots: ["robots.warc.gz"], unreadableRobots };
+    const judge = await optOut.build(values, { load, seed: 1 });
+    const told = (url: string | null) => {
+      const verdict = judge({ url, page: null, meta: {} } as unknown as Document);
+      return ["keep" in verdict ? "keep" : verdict.drop, verdict.measures?.["robots_unreadable"]];
+    };
+    const outcome = unreadableRobots === "drop" ? "robots-unreadable" : "keep";
+    for (const host of ["html.org", "down.org", "strange.org"])
+      assert.deepEqual(told(`http://${host}/x`), [outcome, 1], host);
+    for (const host of ["none.org", "again.org", "unknown.org"])
+      assert.deepEqual(told(`http://${host}/x`), ["keep", 0], host);
+    assert.deepEqual(told("http://again.org/private"), ["robots-txt", 0]);
+    assert.deepEqual(told(null), ["keep", 0]);
+  }
+  // Without robots records there is nothing to count.
+  const without = await optOut.build(defaults(optOut.options), { load, seed: 1 });
+  assert.equal(
+    without({ url: "http://html.org/", page: null, meta: {} } as unknown as Document).measures,
+    undefined,
+  );
 });
 
 test("a site's tdmrep.json reserves its locations, the longest decides; anything unreadable reserves nothing", async () => {
