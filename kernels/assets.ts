@@ -30,6 +30,7 @@ mkdirSync(dirname(encoding), { recursive: true });
 const { error, stderr } = await compile([
   join(packageRoot, "tokenizer", "wasm", "index.ts"),
   ...["--outFile", encoding, "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd"],
+  ...["--initialMemory", "16"],
 ]);
 if (error) throw new Error(`tokenizer/wasm did not compile: ${error.message}\n${stderr}`);
 
