@@ -182,6 +182,30 @@ test("text is always well-formed Unicode, whatever the bytes and the declaration
   );
 });
 
+test("valid UTF-8 reads the same whatever widths its characters have in memory", () => {
+  const unit = fc.constantFrom(
+    "a",
+    "é",
+    "ÿ",
+    "Ā",
+    "ą",
+    "ж",
+    "’",
+    "漢",
+    "\u{1f600}",
+    "\u{10ffff}",
+    "\0",
+    "\ufeff",
+  );
+  fc.assert(
+    fc.property(fc.array(unit, { maxLength: 40 }), units => {
+      const text = `<p>${units.join("")}`;
+      assert.equal(decodeHtml(Buffer.from(text), "text/html; charset=utf-8").text, text);
+    }),
+    { seed: 13, numRuns: 1000 },
+  );
+});
+
 test("errors are counted as the standard's decoder replaces them", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), bytes => {

@@ -347,6 +347,8 @@ test("truncated pages are kept and marked: as the record says, as a segment, or 
   const mib = Buffer.alloc(1 << 20, "<p>word word ");
   const cases: [Parameters<typeof warc>[0], string | undefined][] = [
     [{ headers: { "WARC-Truncated": "length" } }, "length"],
+    [{ headers: { "WARC-Truncated": "Disconnect" } }, "disconnect"],
+    [{ headers: { "WARC-Truncated": "time" } }, "time"],
     [{ headers: { "WARC-Segment-Number": "1" } }, "segment"],
     [{ block: http(mib) }, "suspected"],
     [{ block: http(mib.subarray(1)) }, undefined],
