@@ -71,7 +71,7 @@ export async function loadPlan(options: PlanOptions): Promise<Plan> {
   const recipe = loadRecipe(options.recipePath, options.sets);
   const { workdir, remote } = workdirAt(options.workdir, recipe.workdir, base);
   checkLimit(options.limit);
-  const files = [...(await tryStages({ base, recipe })), ...vocabularyFiles(recipe, base)];
+  const files = [...(await tryStages({ base, recipe, workdir })), ...vocabularyFiles(recipe, base)];
   const plan = {
     version,
     recipe,

@@ -38,6 +38,8 @@ export type Round = {
 /** Which cluster a document belongs to, for `duplicates/part-*.parquet`; null for a document without duplicates. */
 export type Membership = { readonly cluster: string; readonly kept: string; readonly size: number };
 
+export type Outside = { readonly path: string; readonly sha256: string };
+
 export type CorpusStage<O extends Options = Options> = {
   readonly name: string;
   readonly kind: "dedup";
@@ -50,6 +52,11 @@ export type CorpusStage<O extends Options = Options> = {
   readonly presets?: Readonly<Record<string, Partial<Values<O>>>>;
   /** What of the options `collect` depends on; all of them where a stage does not say. */
   collected?(options: Values<O>): unknown;
+  /**
+   * What lies outside this run and decides about its documents: a name and a hash of the content for each, without
+   * reading all of it. Throws UserError where it is not there.
+   */
+  readonly outside?: (options: Values<O>, workdir: string) => readonly Outside[];
   collect(
     options: Values<O>,
     context: CorpusContext & { readonly task: number },

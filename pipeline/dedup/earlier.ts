@@ -3,9 +3,12 @@
  * before this run's own. A document of this run that is like one of theirs is dropped, and which one is named; their
  * documents are never judged again. Both runs must have signed alike.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { shown, UserError } from "../../lib/errors.ts";
+import { DamagedFile, shown, UserError } from "../../lib/errors.ts";
+import type { Outside } from "../corpus-stage.ts";
+import { readTrailer } from "./checked-file.ts";
 import { collectedPath } from "./paths.ts";
 
 /** Where the keys and facts of one task lie, and which of the tasks there it is. */
@@ -38,6 +41,38 @@ export function tasksOf(
   );
   const mine = Array.from({ length: own }, (_, task) => ({ dir, task }));
   return { places: [...earlier, ...mine], earlier: earlier.length };
+}
+
+/**
+ * The content of each earlier run as this run depends on it, from the lengths and checksums at the ends of its files. In
+ * the run's words: `workdir` is this run's own, `stage` the name of its stage. Throws UserError.
+ */
+export function earlierContents(
+  workdir: string,
+  stage: string,
+  against: readonly string[],
+  signing: Readonly<Record<string, unknown>>,
+  withShingles: boolean,
+): Outside[] {
+  const kinds = ["keys", "facts", ...(withShingles ? ["shingles"] : [])];
+  return against.map(name => {
+    const hash = createHash("sha256");
+    const places = earlierTasks(resolve(workdir, name), name, stage, signing, withShingles);
+    try {
+      for (const place of places)
+        for (const kind of kinds) {
+          const path = collectedOf(place, kind);
+          hash.update(JSON.stringify([kind, readTrailer(path), statSync(path).size]));
+        }
+    } catch (error) {
+      if (!(error instanceof DamagedFile)) throw error;
+      throw new UserError(
+        `${stage}.against: ${name}: ${error.message}`,
+        "Run its recipe again: a run makes anew what is damaged.",
+      );
+    }
+    return { path: name, sha256: hash.digest("hex") };
+  });
 }
 
 function earlierTasks(

@@ -9,7 +9,7 @@ import { hash32 } from "../../lib/random.ts";
 import type { CorpusStage } from "../corpus-stage.ts";
 import type { Document } from "../document.ts";
 import { keepPolicies } from "./clusters.ts";
-import { tasksOf } from "./earlier.ts";
+import { earlierContents, tasksOf } from "./earlier.ts";
 import { applyKeyed, collectKeyed, keyedRounds } from "./keyed.ts";
 import { normalisations, tokenisations } from "./normalise.ts";
 import { createSigner, keyWords, type Signer } from "./signature.ts";
@@ -79,6 +79,9 @@ const signing = ({ ngram, buckets, rows, seed, hash, normalisation, tokens }: Se
   tokens,
 });
 
+/** What another run must have in common for its keys to be comparable. */
+const compared = (values: Settings) => ({ ...signing(values), scope: values.scope });
+
 function signerFor(values: Settings): Signer {
   const settings = signing(values);
   const key = JSON.stringify(settings);
@@ -119,6 +122,8 @@ export const minhash: CorpusStage<typeof options> = {
     shingles: values.verify !== null,
     ...(values.scope === "run" ? {} : { scope: values.scope }),
   }),
+  outside: (values, workdir) =>
+    earlierContents(workdir, "minhash", values.against, compared(values), values.verify !== null),
   collect(values, context) {
     const signer = signerFor(values);
     const fill = (document: Document, keys: Uint32Array): boolean => {
@@ -131,13 +136,7 @@ export const minhash: CorpusStage<typeof options> = {
   },
   rounds: (values, tasks) =>
     keyedRounds(values.buckets, tasks, values.keep, values.verify, dir =>
-      tasksOf(
-        dir,
-        tasks,
-        values.against,
-        { ...signing(values), scope: values.scope },
-        values.verify !== null,
-      ),
+      tasksOf(dir, tasks, values.against, compared(values), values.verify !== null),
     ),
   apply: async (_, context) =>
     applyKeyed(context, (document, member) => kept(document, member?.size ?? 1, member?.cluster ?? null)),

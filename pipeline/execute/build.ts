@@ -11,7 +11,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { RecipeStage } from "../recipe.ts";
 import type { RunningStage } from "../run.ts";
 import type { Load } from "../stage.ts";
-import { documentStages } from "../stages.ts";
+import { corpusStages, documentStages } from "../stages.ts";
 import type { Plan, StageFile } from "./plan.ts";
 
 /** Reads a file for a stage: relative to `base`, or "package:name/path" from an installed package. Throws UserError. */
@@ -72,11 +72,15 @@ export async function buildStages(
 
 /**
  * Builds every document stage of a plan once, so that a missing list or a wrong code is found before any work. Gives
- * the files they read.
+ * the files they read, and what stages of the whole corpus depend on outside this run.
  */
-export async function tryStages(plan: Pick<Plan, "base" | "recipe">): Promise<StageFile[]> {
+export async function tryStages(plan: Pick<Plan, "base" | "recipe" | "workdir">): Promise<StageFile[]> {
   const files: StageFile[] = [];
   const stages = plan.recipe.stages.filter(stage => documentStages.has(stage.name));
   await buildStages(plan, stages, file => files.push(file));
+  for (const { name, options } of plan.recipe.stages) {
+    const outside = corpusStages.get(name)?.outside?.(options, plan.workdir) ?? [];
+    files.push(...outside.map(file => ({ stage: name, ...file })));
+  }
   return files;
 }

@@ -116,12 +116,13 @@ function documentsPhase(plan: Plan, segment: Segment): Phase {
 
 /** A stage's mode and options, and what the files it reads contain. */
 function stageSettings(plan: Plan, { name, mode, options }: RecipeStage): Record<string, unknown> {
-  const files = plan.files.filter(file => file.stage === name);
-  return {
-    ...(mode === "drop" ? {} : { mode }),
-    ...options,
-    ...Object.fromEntries(files.map(({ path, sha256 }) => [`file ${path}`, sha256])),
-  };
+  return { ...(mode === "drop" ? {} : { mode }), ...options, ...contents(plan, name) };
+}
+
+/** What the files that a stage reads contain. */
+function contents({ files }: Plan, name: string): Record<string, string> {
+  const mine = files.filter(file => file.stage === name);
+  return Object.fromEntries(mine.map(({ path, sha256 }) => [`file ${path}`, sha256]));
 }
 
 function collectedOf({ name, options }: RecipeStage): unknown {
@@ -148,7 +149,7 @@ function roundPhases(plan: Plan, entry: RecipeStage): Phase[] {
     name: `${entry.name}-${round.name}`,
     about: `${entry.name}: ${round.name}`,
     stages: [entry.name],
-    settings: { [entry.name]: entry.options },
+    settings: { [entry.name]: { ...entry.options, ...contents(plan, entry.name) } },
     outputs: [`work/${entry.name}/${round.name}`],
     place: "workers" as const,
     jobs: () => round.jobs,

@@ -1,6 +1,6 @@
 /** The account of a run, through the real commands: comparison of two runs, exact replay, report, card, other readers. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
@@ -143,6 +143,48 @@ test("two runs are compared value by value, rule by rule and document by documen
       connection.closeSync();
     },
   );
+  rmSync(dir, { recursive: true });
+});
+
+test("a run against an earlier one is done again when that one's documents changed, and only then", async () => {
+  const dir = project({ stages: "  - extract\n  - minhash\n", files: 1, pages: 3 });
+  const recipe = readFileSync(join(dir, "stages.yaml"), "utf8");
+  writeFileSync(
+    join(dir, "next.yaml"),
+    recipe
+      .replace('"*.warc.gz"', '"next/*.warc.gz"')
+      .replace("workdir: out", "workdir: next-out")
+      .replace("- minhash", '- minhash: { against: ["../out"] }'),
+  );
+  mkdirSync(join(dir, "next"));
+  const page = (seed: number) => ({ url: `https://next.example/${seed}`, html: article(seed) });
+  writeFileSync(join(dir, "next", "a.warc.gz"), warc([page(1), page(100), page(101)]));
+  const run = async (name: string) => {
+    const { code, stderr } = await curate(["run", name], { cwd: dir });
+    assert.equal(code, 0, stderr);
+    return stderr;
+  };
+  const dropped = () => {
+    const { stages } = JSON.parse(readFileSync(join(dir, "next-out", "stats.json"), "utf8")) as {
+      stages: { name: string; dropped: Record<string, number> }[];
+    };
+    return stages.find(({ name }) => name === "minhash")!.dropped;
+  };
+  const early = await curate(["run", "next.yaml"], { cwd: dir });
+  assert.equal(early.code, 2);
+  assert.match(early.stderr, /minhash\.against: \.\.\/out: expected a workdir with keys/);
+  assert.ok(!existsSync(join(dir, "next-out")), "nothing is written");
+  await run("stages.yaml");
+  await run("next.yaml");
+  assert.deepEqual(dropped(), { duplicate: 1 });
+  assert.doesNotMatch(await run("next.yaml"), /Redoing/);
+  writeFileSync(join(dir, "more.warc.gz"), warc([page(100)]));
+  await run("stages.yaml");
+  assert.match(
+    await run("next.yaml"),
+    /changed since the last run: minhash: the content of \.\.\/out\. Redoing/,
+  );
+  assert.deepEqual(dropped(), { duplicate: 2 });
   rmSync(dir, { recursive: true });
 });
 
