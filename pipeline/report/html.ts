@@ -201,10 +201,9 @@ function rejectedBlock(reason: string, list: readonly RejectedSample[], open: bo
   const number = (cell: string) =>
     cell !== "" && Number.isFinite(Number(cell)) ? short(Number(cell)) : escapeHtml(cell);
   const items = list.map(({ url, value, threshold, text }) => {
-    const verdict =
-      value === ""
-        ? ""
-        : `<span class="verdict">${number(value)}${threshold === "" ? "" : ` against ${number(threshold)}`}</span>`;
+    const limit = threshold === "" ? "" : ` against ${number(threshold)}`;
+    const said = reason === "duplicate" ? `copy of ${escapeHtml(value)}` : `${number(value)}${limit}`;
+    const verdict = value === "" ? "" : `<span class="verdict">${said}</span>`;
     return `<li><div class="url">${escapeHtml(url)} ${verdict}</div>${text ? `<blockquote>${escapeHtml(text)}</blockquote>` : ""}</li>`;
   });
   return `<details${open ? " open" : ""}><summary>${escapeHtml(reason)} <span class="soft">${list.length} example${list.length === 1 ? "" : "s"}</span></summary><ul class="samples">${items.join("")}</ul></details>`;

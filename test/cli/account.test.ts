@@ -1,5 +1,6 @@
 /** The account of a run, through the real commands: comparison of two runs, exact replay, report, card, other readers. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -143,6 +144,33 @@ test("two runs are compared value by value, rule by rule and document by documen
       connection.closeSync();
     },
   );
+  await t.test("Hugging Face datasets reads documents with the schema of the card", async t => {
+    const python = process.env["CURATE_PYTHON"] ?? "python3";
+    if (spawnSync(python, ["-c", "import datasets"]).status !== 0)
+      return t.skip("no Python with datasets; CURATE_PYTHON names one");
+    const code = [
+      "import datasets, json, pyarrow, sys",
+      'd = datasets.load_dataset("parquet", data_files=sys.argv[1], split="train")',
+      "features = [[name, feature.dtype] for name, feature in d.features.items()]",
+      'print(json.dumps([datasets.__version__, pyarrow.__version__, d.num_rows, features, d["minhash_cluster_size"][:]]))',
+    ];
+    const run = spawnSync(python, ["-c", code.join("\n"), join(dir, "out", "documents", "*.parquet")], {
+      encoding: "utf8",
+      env: { ...process.env, HF_HUB_OFFLINE: "1", HF_HOME: join(dir, "hf") },
+    });
+    assert.equal(run.status, 0, run.stderr);
+    const [version, arrow, rows, features, sizes] = JSON.parse(run.stdout);
+    t.diagnostic(`datasets ${version}, pyarrow ${arrow}`);
+    const card = readFileSync(join(dir, "out", "DATASET_CARD.md"), "utf8");
+    const [, header = ""] = /^---\n([\s\S]*?)\n---\n/.exec(card)!;
+    const declared = parse(header).dataset_info.features as { name: string; dtype: string }[];
+    assert.deepEqual(
+      features,
+      declared.map(({ name, dtype }) => [name, dtype]),
+    );
+    assert.equal(rows, 5);
+    assert.equal(Math.max(...sizes), 2);
+  });
   rmSync(dir, { recursive: true });
 });
 
