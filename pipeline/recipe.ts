@@ -10,6 +10,7 @@ import {
   defaults,
   fraction,
   integer,
+  type Option,
   type Options,
   optional,
   size,
@@ -45,9 +46,34 @@ export type Recipe = {
   readonly memory: number;
   readonly workers: number | null;
   readonly workdir: string;
+  readonly slurm?: Readonly<Record<string, string>> | null;
   readonly source: Readonly<Record<string, unknown>>;
   readonly keepRejected: { readonly sample: number; readonly minPerReason: number };
   readonly stages: readonly RecipeStage[];
+};
+
+/** Options of sbatch that the executor sets itself. */
+const ownOfSlurm =
+  /^--(?:array|dependency|job-name|output|open-mode|ntasks|parsable|wrap|kill-on-invalid-dep)\b/;
+
+/** What a stage's jobs ask of a Slurm cluster, as words of sbatch's command line. */
+const clusterOption: Option<Readonly<Record<string, string>>> = {
+  about: "what jobs ask of a Slurm cluster, for all stages or for single ones; never changes the output",
+  expects:
+    'a mapping from stages, or all, to options of sbatch, each --name=value, such as { all: --partition=short, train: "--time=24:00:00 --gres=gpu:1" }',
+  default: {},
+  parse(raw) {
+    if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return undefined;
+    const right = Object.values(raw).every(
+      value =>
+        typeof value === "string" &&
+        value
+          .trim()
+          .split(/\s+/)
+          .every(word => /^--[a-z][a-z-]*(?:=\S+)?$/.test(word) && !ownOfSlurm.test(word)),
+    );
+    return right ? (raw as Record<string, string>) : undefined;
+  },
 };
 
 export const topOptions = {
@@ -61,6 +87,7 @@ export const topOptions = {
     }),
   ),
   workdir: text("runs/curate", "folder for everything the run writes"),
+  slurm: optional(clusterOption),
 } satisfies Options;
 
 export const keepRejectedOptions = {
@@ -369,6 +396,8 @@ function checkOrder(recipe: Recipe, path: string, catalogue: Catalogue): Recipe 
   const fail = (message: string, hint: string | null = null): never => {
     throw new UserError(`${path}: ${message}`, hint);
   };
+  for (const name of Object.keys(recipe.slurm ?? {}))
+    if (name !== "all" && !names.includes(name)) fail(unknownKey("slurm", "stage", name, ["all", ...names]));
   if (isStreamed(recipe.source) && recipe.source["index"])
     fail(
       "source.cache: none is for whole files; records found through an index cost a request each and are kept",

@@ -40,7 +40,8 @@ function stopping(name: string, signal: NodeJS.Signals, times: (setting: Setting
             running.child.kill(signal);
           }
           const { code, stderr } = await running.done;
-          const stopped = signal === "SIGKILL" ? running.child.signalCode === signal : code === 130;
+          // A signal that comes before the command listens for it ends the process as it ends any other.
+          const stopped = running.child.signalCode === signal || code === 130;
           if (stopped) stops++;
           if (code === 0) break;
           if (!stopped) {

@@ -1,6 +1,7 @@
 /**
  * Slurm's commands: submit, look at the queue, cancel. Knows their words, not what is run. Partition, account, time and
- * memory come from Slurm's own variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, SBATCH_MEM_PER_CPU, …), which sbatch reads.
+ * memory come from the recipe's `slurm`, else from Slurm's own variables (SBATCH_PARTITION, SBATCH_TIMELIMIT, …), which
+ * sbatch reads.
  */
 import { spawnSync } from "node:child_process";
 import { UserError } from "../../lib/errors.ts";
@@ -15,6 +16,8 @@ export type Submission = {
   readonly cpus: number | null;
   /** The job that has to have succeeded before. */
   readonly after: string | null;
+  /** Further words for sbatch, which come last and so count most. */
+  readonly asks: readonly string[];
   readonly command: readonly string[];
 };
 
@@ -32,7 +35,7 @@ function slurm(program: string, args: readonly string[], input?: string): Result
 }
 
 /** Submits an array job; gives its number. Throws UserError with what Slurm said. */
-export function submit({ name, array, log, cpus, after, command }: Submission): string {
+export function submit({ name, array, log, cpus, after, asks, command }: Submission): string {
   const spec = array.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
   const script = `#!/bin/sh\nexec ${command.map(quoted).join(" ")}\n`;
   const { code, out, error } = slurm(
@@ -46,6 +49,7 @@ export function submit({ name, array, log, cpus, after, command }: Submission): 
       "--ntasks=1",
       ...(cpus === null ? [] : [`--cpus-per-task=${cpus}`]),
       ...(after === null ? [] : [`--dependency=afterok:${after}`, "--kill-on-invalid-dep=yes"]),
+      ...asks,
     ],
     script,
   );
@@ -53,7 +57,7 @@ export function submit({ name, array, log, cpus, after, command }: Submission): 
   if (code !== 0 || id === undefined)
     throw new UserError(
       `sbatch did not take the job ${name}: ${error || out.trim() || `it ended with code ${code}`}`,
-      "Partition, account, time and memory are told through Slurm's variables: SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT, SBATCH_MEM_PER_CPU.",
+      "Partition, account, time and memory are told by the recipe's  slurm: { all: … }  or through Slurm's variables: SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT, SBATCH_MEM_PER_CPU.",
     );
   return id;
 }

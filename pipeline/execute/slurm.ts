@@ -97,6 +97,7 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
       log: join(logs, `${phase.name}-%A_%a.log`),
       cpus: phase.place === "main" ? plan.recipe.workers : 1,
       after,
+      asks: asksOf(plan, phase),
       command: [...command, "task", writeGroup(plan, phase.name, elements)],
     });
     const job = { phase: phase.name, id, elements, key: keys[at]!.key };
@@ -266,6 +267,12 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
     const { words, failed } = stateOf(id, element);
     return { log: { path, tail }, ended: words, failed };
   }
+}
+
+/** What the jobs of a phase ask of the cluster: what all do, then what the stages they work for do. */
+export function asksOf({ recipe }: Pick<Plan, "recipe">, { stages }: Pick<Phase, "stages">): string[] {
+  const asked = recipe.slurm ?? {};
+  return ["all", ...stages].flatMap(name => asked[name]?.trim().split(/\s+/) ?? []);
 }
 
 /** Passes on what a job said since the last time. */

@@ -4,13 +4,16 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { catalogue } from "../../cli/catalogue.ts";
 import { kubernetesJobs, label } from "../../cli/kubernetes.ts";
 import { allPhases } from "../../cli/phases.ts";
 import { elementIndex } from "../../cli/task-element.ts";
 import { UserError } from "../../lib/errors.ts";
 import { readGroup, readSaid, runElement } from "../../pipeline/execute/group.ts";
-import { ranges } from "../../pipeline/execute/slurm.ts";
+import { asksOf, ranges } from "../../pipeline/execute/slurm.ts";
 import { parseQueue, quoted } from "../../pipeline/execute/slurm-commands.ts";
+import { sourceOptions } from "../../pipeline/readers/settings.ts";
+import { parseRecipe } from "../../pipeline/recipe.ts";
 import { curate, project } from "./curate.ts";
 import { countsOf, outputsOf } from "./outputs.ts";
 
@@ -175,4 +178,31 @@ test("Slurm's queue is read entry by entry, whatever state it is in", () => {
     [7, 8],
   ]);
   assert.equal(quoted("it's $HOME"), "'it'\\''s $HOME'");
+});
+
+test("a recipe tells Slurm what single stages ask for, and their jobs get it after what all ask", () => {
+  const recipe = (slurm: string) =>
+    parseRecipe(
+      {
+        text: `source: { warc: [a] }\nslurm: ${slurm}\nstages: [extract, minhash, tokenizer, shards, train]\n`,
+        path: "r.yaml",
+      },
+      catalogue,
+      sourceOptions,
+    );
+  const asking = recipe('{ all: --partition=short --time=60, train: " --time=24:00:00  --gres=gpu:1" }');
+  const asks = (...stages: string[]) => asksOf({ recipe: asking }, { stages });
+  assert.deepEqual(asks("read", "extract"), ["--partition=short", "--time=60"]);
+  assert.deepEqual(asks("train"), ["--partition=short", "--time=60", "--time=24:00:00", "--gres=gpu:1"]);
+  assert.deepEqual(asksOf({ recipe: recipe("null") }, { stages: ["train"] }), []);
+  for (const [slurm, message] of [
+    ["{ trian: --mem=8G }", /slurm has no stage "trian"\. Did you mean train\?/],
+    ["{ all: --array=1-5 }", /slurm: expected a mapping from stages, or all, to options of sbatch/],
+    ["{ all: '--mem=8G; rm -rf x' }", /slurm: expected a mapping/],
+    ["--mem=8G", /slurm: expected a mapping/],
+  ] as const)
+    assert.throws(
+      () => recipe(slurm),
+      (error: unknown) => error instanceof UserError && message.test(error.message),
+    );
 });

@@ -114,7 +114,7 @@ for (const [what, text, expected] of [
   [
     "an unknown key",
     "sources: {}\nstages: []\n",
-    'stages.yaml:1: the recipe has no key "sources". Did you mean source? Known: version, name, seed, memory, workers, workdir, source, keepRejected, stages',
+    'stages.yaml:1: the recipe has no key "sources". Did you mean source? Known: version, name, seed, memory, workers, workdir, slurm, source, keepRejected, stages',
   ],
   [
     "an unknown preset",
