@@ -407,14 +407,18 @@ const ownNames = [
 export const columnNames: readonly string[] = [...ownNames, ...contextNames.map(name => `context ${name}`)];
 
 /**
- * `rows`: `columnNames.length` numbers a block, block after block, those of the context still 0.
- * `looks`: the number of each block's look, as in facts.ts.
+ * `rows`: `columnNames.length` numbers a block, block after block, those of the context still 0; they lie in `room`
+ * where there is enough of it. `looks`: the number of each block's look, as in facts.ts.
  */
-export function features(page: Page): { readonly rows: Float32Array; readonly looks: Int32Array } {
+export function features(
+  page: Page,
+  room = new Float32Array(0),
+): { readonly rows: Float32Array; readonly looks: Int32Array } {
   const facts = readFacts(page);
   const { blocks } = page;
   const width = columnNames.length;
-  const rows = new Float32Array(blocks.count * width);
+  const size = blocks.count * width;
+  const rows = size <= room.length ? room.subarray(0, size).fill(0) : new Float32Array(size);
   const last = pageRow(facts);
   for (let block = 0; block < blocks.count; block++) {
     const element = Math.max(0, blocks.element[block]);
