@@ -230,6 +230,62 @@ test("pairs of known similarity are caught as often as the formula says", async 
   }
 });
 
+test("versions of one abstract are found and different abstracts kept apart, as well as on CORE's labelled pairs", async t => {
+  // As the versions of one paper differ in several repositories: typography, line breaks, hyphenation, a heading in
+  // front, an end cut off, words misread; and as different papers of one group agree, in half of their sentences.
+  const { below, uniform } = random(73);
+  const sentences = (seed: number, count: number) => {
+    const words = madeText(seed, count * 18).split(" ");
+    return Array.from({ length: count }, (_, i) => `${words.slice(i * 18, i * 18 + 18).join(" ")}.`);
+  };
+  const misread = (text: string, share: number) =>
+    text
+      .split(" ")
+      .map(word => (uniform() < share ? `${word.slice(0, -1)}${below(10) < 5 ? "rn" : "l"}` : word))
+      .join(" ");
+  const edits: readonly (readonly [string, (text: string) => string])[] = [
+    ["typography", text => text.toUpperCase().replaceAll(".", " !").replaceAll(" ", "  ")],
+    ["line breaks", text => text.replace(/(.{60,70}) /g, "$1\n")],
+    ["a heading", text => `Abstract\nPublished online by the Society, all rights reserved\n${text}`],
+    ["cut off", text => text.split(". ").slice(0, -2).join(". ")],
+    ["2 % misread", text => misread(text, 0.02)],
+  ];
+  const documents: Document[] = [];
+  for (let paper = 0; paper < 400; paper++) {
+    const methods = sentences(90_000 + Math.floor(paper / 4), 6);
+    const text = [...sentences(10_000 + paper, 6), ...methods].join(" ");
+    documents.push(document(`${paper} as published`, text));
+    for (let version = below(3); version > 0; version--) {
+      const [name, edit] = edits[below(edits.length)]!;
+      documents.push(document(`${paper} ${name} ${version}`, edit(text)));
+    }
+  }
+  const outcomes = await deduplicated({ stage: minhash, tasks: inTasks(documents, 3) });
+  const paperOf = (id: string) => id.split(" ", 1)[0]!;
+  const clusterOf = (id: string) => outcomes.get(id)!.membership?.cluster ?? id;
+  const pairs = { right: 0, wrong: 0, missed: 0 };
+  const missed = new Map<string, number>();
+  for (const [i, { id: a }] of documents.entries())
+    for (const { id: b } of documents.slice(i + 1)) {
+      const [same, found] = [paperOf(a) === paperOf(b), clusterOf(a) === clusterOf(b)];
+      if (same && found) pairs.right++;
+      else if (found) pairs.wrong++;
+      else if (same) {
+        pairs.missed++;
+        const kind = b.replace(/^\d+ | \d+$/g, "");
+        missed.set(kind, (missed.get(kind) ?? 0) + 1);
+      }
+    }
+  const precision = pairs.right / (pairs.right + pairs.wrong);
+  const recall = pairs.right / (pairs.right + pairs.missed);
+  t.diagnostic(
+    `${documents.length} documents, precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)}; missed: ${JSON.stringify(Object.fromEntries(missed))}`,
+  );
+  assert.ok(pairs.right > 300);
+  assert.ok(precision >= 0.959, `precision ${precision}`);
+  assert.ok(recall >= 0.942, `recall ${recall}`);
+});
+
 test("Jaccard of ascending sets", () => {
   const set = (...values: number[]) => Uint32Array.from(values);
   assert.equal(jaccard(set(1, 2, 3), set(2, 3, 4)), 0.5);
