@@ -140,6 +140,7 @@ const tricky = fc
         "\u1b44",
         "e\u0301",
         "३",
+        ...["Weather", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnop", "the end of it ", "[@`{zZaA|}"],
       ),
       fc.string({ unit: "grapheme", maxLength: 3 }),
     ),
