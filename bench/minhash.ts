@@ -16,6 +16,7 @@ import { gunzipSync } from "node:zlib";
 import { defaults } from "../lib/options.ts";
 import { packageRoot } from "../lib/package-root.ts";
 import { hash32 } from "../lib/random.ts";
+import { hasRelaxedSimd } from "../lib/relaxed-simd.ts";
 import { minhash } from "../pipeline/dedup/minhash.ts";
 import { normalisations, normaliseTokens, tokenisations } from "../pipeline/dedup/normalise.ts";
 import { mersenne61, permutations } from "../pipeline/dedup/permutations.ts";
@@ -46,7 +47,9 @@ const document = (id: string, text: string): Document => ({
   meta: {},
   at: { file: "", offset: 0, length: 0 },
 });
-console.log(`node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`);
+console.log(
+  `node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${hasRelaxedSimd() ? "with" : "without"} relaxed SIMD`,
+);
 
 /** Deduplicates, and prints how fast and with how much memory. */
 async function deduplicate(
