@@ -158,14 +158,15 @@ export function attentionCached(gpu: Gpu, p: Of<"attentionCached">): void {
  */
 function plan(gpu: Gpu, pass: "attention" | "query-backward" | "key-backward", D4: number) {
   const { tile, memory } = gpu.tuning.attention;
+  const Scalar = gpu.tuning.precision === "f16" ? 16 : 32;
   const suffix = pass === "attention" ? "" : `-${pass}`;
   const SPACE = Math.ceil(D4 / 16) * 16;
   for (let TILE = tile; TILE >= 8; TILE /= 2) {
     const TX = TILE / 4;
-    const vec4s =
-      pass === "attention" ? 2 * SPACE * TILE + TX + TILE * TX + TX * TX : 3 * SPACE * TILE + TILE * TX;
-    if (vec4s * 16 > memory) continue;
-    const constants = { TILE, SPACE, COLUMNS: Math.ceil(D4 / TX) };
+    const [operands, scores] =
+      pass === "attention" ? [2 * SPACE * TILE + TX, TILE * TX + TX * TX] : [3 * SPACE * TILE, TILE * TX];
+    if ((operands * Scalar) / 2 + scores * 16 > memory) continue;
+    const constants = { TILE, SPACE, COLUMNS: Math.ceil(D4 / TX), Scalar };
     return { kernel: `attention-tile${suffix}`, constants, span: TILE };
   }
   const lanes = 8;

@@ -28,8 +28,8 @@ export type WebgpuOptions = {
   /** Dawn's backend (vulkan, metal, d3d12, null). Default: Dawn's choice. */
   readonly backend?: string;
   /**
-   * Of the operands of matrix products; everything else, and every sum, is f32. f16 uses the GPU's matrix units where
-   * WGSL can name them, and halves the precision of products: for training, judge it by the loss curve. Default f32.
+   * Of the operands of matrix products and of attention; everything else, and every sum, is f32. f16 uses the GPU's matrix
+   * units where WGSL can name them, and halves the precision: for training, judge it by the loss curve. Default f32.
    */
   readonly precision?: Precision;
   /** Told, a line each, what was asked for and is not used, and why. */

@@ -4,6 +4,7 @@
 // Writes the k and v heads of dqkv. Tiles as in attention-tile, with keys and queries changing places: the workgroup's
 // keys and values stay in workgroup memory, q and dout pass through one tile in turn; an invocation has
 // 4 keys × 4 queries of the scores. wid.x counts key tiles, wid.y key/value heads, wid.z sequences.
+// With Scalar f16 the tiles of operands are kept in half the memory; scores, weights and sums are f32 always.
 struct Params {
   T: u32,
   H: u32,
@@ -18,15 +19,16 @@ struct Params {
 @group(0) @binding(4) var<storage, read> lse: array<f32>;
 @group(0) @binding(5) var<storage, read> delta: array<f32>;
 
+alias Scalar = f32; // template: 16 or 32
 override TILE: u32 = 16;
 override SPACE: u32 = 16; // D4 or more
 override TX: u32 = TILE / 4;
 override THREADS: u32 = TX * TX;
 const COLUMNS = 4u; // template: vec4 columns of an invocation, ceil(D4 / TX)
 
-var<workgroup> k_tile: array<vec4f, SPACE * TILE>; // [d][4 keys]
-var<workgroup> v_tile: array<vec4f, SPACE * TILE>; // [d][4 keys]
-var<workgroup> qd_tile: array<vec4f, SPACE * TILE>; // [d][4 queries]
+var<workgroup> k_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 keys]
+var<workgroup> v_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 keys]
+var<workgroup> qd_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 queries]
 var<workgroup> p_tile: array<vec4f, TILE * TX>; // [query][4 keys]
 
 // Four rows from `row` on, one vec4 of each, turned: [d], 4 rows. Rows past the end repeat the last.
@@ -67,8 +69,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
     let x = block(keys + i / TX, k0 + i % TX * 4u, width);
     let y = block(values + i / TX, k0 + i % TX * 4u, width);
     for (var j = 0u; j < 4u; j++) {
-      k_tile[(i / TX * 4u + j) * TX + i % TX] = x[j] * p.scale;
-      v_tile[(i / TX * 4u + j) * TX + i % TX] = y[j];
+      k_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j] * p.scale);
+      v_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(y[j]);
     }
   }
   var dk: array<vec4f, 4u * COLUMNS>;
@@ -81,14 +83,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
       for (var i = lane; i < TX * p.D4; i += THREADS) {
         let x = block(queries + i / TX, q0 + i % TX * 4u, width);
         for (var j = 0u; j < 4u; j++) {
-          qd_tile[(i / TX * 4u + j) * TX + i % TX] = x[j];
+          qd_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j]);
         }
       }
       workgroupBarrier();
       var s = array<vec4f, 4>(); // [key], 4 queries
       for (var d = 0u; d < 4u * p.D4; d++) {
-        let x = k_tile[d * TX + ty];
-        let y = qd_tile[d * TX + tx];
+        let x = vec4f(k_tile[d * TX + ty]);
+        let y = vec4f(qd_tile[d * TX + tx]);
         for (var i = 0u; i < 4u; i++) {
           s[i] = fma(vec4f(x[i]), y, s[i]);
         }
@@ -97,14 +99,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(local_invocation_index) lane
       for (var i = lane; i < TX * p.D4; i += THREADS) {
         let x = dout_block(gradients + i / TX, q0 + i % TX * 4u);
         for (var j = 0u; j < 4u; j++) {
-          qd_tile[(i / TX * 4u + j) * TX + i % TX] = x[j];
+          qd_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j]);
         }
       }
       workgroupBarrier();
       var g = array<vec4f, 4>();
       for (var d = 0u; d < 4u * p.D4; d++) {
-        let x = v_tile[d * TX + ty];
-        let y = qd_tile[d * TX + tx];
+        let x = vec4f(v_tile[d * TX + ty]);
+        let y = vec4f(qd_tile[d * TX + tx]);
         for (var i = 0u; i < 4u; i++) {
           g[i] = fma(vec4f(x[i]), y, g[i]);
         }

@@ -4,6 +4,7 @@
 // Tiles and invocations as in attention-tile: the workgroup's queries and their dout stay in workgroup memory, k and v
 // pass through one tile in turn. No rescaling: lse makes p final at once.
 // wid.x counts query tiles from the last; wid.y heads, wid.z sequences.
+// With Scalar f16 the tiles of operands are kept in half the memory; scores, weights and sums are f32 always.
 struct Params {
   T: u32,
   H: u32,
@@ -18,15 +19,16 @@ struct Params {
 @group(0) @binding(4) var<storage, read> lse: array<f32>;
 @group(0) @binding(5) var<storage, read> delta: array<f32>;
 
+alias Scalar = f32; // template: 16 or 32
 override TILE: u32 = 16;
 override SPACE: u32 = 16; // D4 or more
 override TX: u32 = TILE / 4;
 override THREADS: u32 = TX * TX;
 const COLUMNS = 4u; // template: vec4 columns of an invocation, ceil(D4 / TX)
 
-var<workgroup> q_tile: array<vec4f, SPACE * TILE>; // [d][4 queries]
-var<workgroup> d_tile: array<vec4f, SPACE * TILE>; // dout, [d][4 queries]
-var<workgroup> kv_tile: array<vec4f, SPACE * TILE>; // [d][4 keys]
+var<workgroup> q_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 queries]
+var<workgroup> d_tile: array<vec4<Scalar>, SPACE * TILE>; // dout, [d][4 queries]
+var<workgroup> kv_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 keys]
 var<workgroup> ds_tile: array<vec4f, TILE * TX>; // [key][4 queries]
 
 // Four rows from `row` on, one vec4 of each, turned: [d], 4 rows. Rows past the end repeat the last.
@@ -56,7 +58,7 @@ fn load_kv(first: u32, k0: u32, width: u32, lane: u32) {
   for (var i = lane; i < TX * p.D4; i += THREADS) {
     let x = block(first + i / TX, k0 + i % TX * 4u, width);
     for (var j = 0u; j < 4u; j++) {
-      kv_tile[(i / TX * 4u + j) * TX + i % TX] = x[j];
+      kv_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j]);
     }
   }
 }
@@ -82,8 +84,8 @@ fn main(
     let x = block(queries + i / TX, q0 + i % TX * 4u, width);
     let y = dout_block(gradients + i / TX, q0 + i % TX * 4u);
     for (var j = 0u; j < 4u; j++) {
-      q_tile[(i / TX * 4u + j) * TX + i % TX] = x[j] * p.scale;
-      d_tile[(i / TX * 4u + j) * TX + i % TX] = y[j];
+      q_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j] * p.scale);
+      d_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(y[j]);
     }
   }
   var l: vec4f;
@@ -101,8 +103,8 @@ fn main(
     workgroupBarrier();
     var s = array<vec4f, 4>(); // [query], 4 keys
     for (var d = 0u; d < 4u * p.D4; d++) {
-      let x = q_tile[d * TX + ty];
-      let y = kv_tile[d * TX + tx];
+      let x = vec4f(q_tile[d * TX + ty]);
+      let y = vec4f(kv_tile[d * TX + tx]);
       for (var i = 0u; i < 4u; i++) {
         s[i] = fma(vec4f(x[i]), y, s[i]);
       }
@@ -112,8 +114,8 @@ fn main(
     workgroupBarrier();
     var g = array<vec4f, 4>();
     for (var d = 0u; d < 4u * p.D4; d++) {
-      let x = d_tile[d * TX + ty];
-      let y = kv_tile[d * TX + tx];
+      let x = vec4f(d_tile[d * TX + ty]);
+      let y = vec4f(kv_tile[d * TX + tx]);
       for (var i = 0u; i < 4u; i++) {
         g[i] = fma(vec4f(x[i]), y, g[i]);
       }

@@ -4,6 +4,7 @@
 // TILE keys up to the diagonal. Of the TILE × TILE scores an invocation (ty, tx) has 4 queries × 4 keys, and of out
 // the same 4 queries × the vec4 columns tx, tx + TX, …; the maxima of rows meet in `fold`.
 // wid.x counts query tiles from the last, whose rows are longest; wid.y heads, wid.z sequences.
+// With Scalar f16 the tiles of operands are kept in half the memory; scores, weights and sums are f32 always.
 struct Params {
   T: u32,
   H: u32,
@@ -16,14 +17,15 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(3) var<storage, read> qkv: array<vec4f>;
 
+alias Scalar = f32; // template: 16 or 32
 override TILE: u32 = 16;
 override SPACE: u32 = 16; // D4 or more
 override TX: u32 = TILE / 4;
 override THREADS: u32 = TX * TX;
 const COLUMNS = 4u; // template: vec4 columns of an invocation, ceil(D4 / TX)
 
-var<workgroup> q_tile: array<vec4f, SPACE * TILE>; // [d][4 queries]
-var<workgroup> kv_tile: array<vec4f, SPACE * TILE + TX>; // keys [d][4 keys], then values [key][d4]
+var<workgroup> q_tile: array<vec4<Scalar>, SPACE * TILE>; // [d][4 queries]
+var<workgroup> kv_tile: array<vec4<Scalar>, SPACE * TILE + TX>; // keys [d][4 keys], then values [key][d4]
 var<workgroup> weights: array<vec4f, TILE * TX>; // [key][4 queries]
 var<workgroup> fold: array<vec4f, THREADS>; // [ty][tx], 4 queries
 
@@ -57,7 +59,7 @@ fn main(
   for (var i = lane; i < TX * p.D4; i += THREADS) {
     let x = block(queries + i / TX, q0 + i % TX * 4u, width);
     for (var j = 0u; j < 4u; j++) {
-      q_tile[(i / TX * 4u + j) * TX + i % TX] = x[j] * p.scale;
+      q_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j] * p.scale);
     }
   }
   var o: array<vec4f, 4u * COLUMNS>;
@@ -69,14 +71,14 @@ fn main(
     for (var i = lane; i < TX * p.D4; i += THREADS) {
       let x = block(keys + i / TX, k0 + i % TX * 4u, width);
       for (var j = 0u; j < 4u; j++) {
-        kv_tile[(i / TX * 4u + j) * TX + i % TX] = x[j];
+        kv_tile[(i / TX * 4u + j) * TX + i % TX] = vec4<Scalar>(x[j]);
       }
     }
     workgroupBarrier();
     var s = array<vec4f, 4>(); // [query], 4 keys
     for (var d = 0u; d < 4u * p.D4; d++) {
-      let x = q_tile[d * TX + ty];
-      let y = kv_tile[d * TX + tx];
+      let x = vec4f(q_tile[d * TX + ty]);
+      let y = vec4f(kv_tile[d * TX + tx]);
       for (var i = 0u; i < 4u; i++) {
         s[i] = fma(vec4f(x[i]), y, s[i]);
       }
@@ -104,7 +106,7 @@ fn main(
       weights[(tx * 4u + j) * TX + ty] = vec4f(s[0][j], s[1][j], s[2][j], s[3][j]);
     }
     for (var i = lane; i < TILE * p.D4; i += THREADS) {
-      kv_tile[i] = qkv[values + min(k0 + i / p.D4, p.T - 1u) * width + i % p.D4];
+      kv_tile[i] = vec4<Scalar>(qkv[values + min(k0 + i / p.D4, p.T - 1u) * width + i % p.D4]);
     }
     workgroupBarrier();
     for (var i = 0u; i < 4u; i++) {
@@ -115,7 +117,7 @@ fn main(
     for (var k = 0u; k < TILE; k++) {
       let x = weights[k * TX + ty];
       for (var c = 0u; c < COLUMNS; c++) {
-        let y = kv_tile[k * p.D4 + tx + c * TX];
+        let y = vec4f(kv_tile[k * p.D4 + tx + c * TX]);
         for (var i = 0u; i < 4u; i++) {
           o[i * COLUMNS + c] = fma(vec4f(x[i]), y, o[i * COLUMNS + c]);
         }

@@ -33,13 +33,14 @@ describe("on the null backend", () => {
   });
 
   for (const name of kernelNames()) {
-    test(`${name} compiles, also with all its inputs in one buffer with its outputs`, async t => {
+    test(`${name} compiles, in half precision too where it has it, also with all its inputs in one buffer with its outputs`, async t => {
       if ("unavailable" in connection) return t.skip(connection.unavailable);
       const { device } = connection;
       const pipelines = pipelineCache(device);
       const source = kernelSource(name);
       const inputs = source.bindings.filter(({ access }) => access === "read").map(binding => binding.name);
       for (const shared of [new Set<string>(), new Set(inputs)]) pipelines.get(name, {}, shared);
+      if (source.templates.includes("Scalar")) pipelines.get(name, { Scalar: 16 });
       await device.queue.onSubmittedWorkDone();
       assert.deepEqual(errors.splice(0), []);
     });

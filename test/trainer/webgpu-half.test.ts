@@ -54,7 +54,8 @@ describe("training in half precision on webgpu", () => {
     else if (!connection.features.has("shader-f16")) missing = "this adapter has no shader-f16";
     else {
       const tile = { BM: 16, BN: 16, BK: 4 };
-      device = webgpuDevice(connection, { ...softwareTuning, precision: "f16", tile });
+      const attention = { tile: 16, memory: 32768 };
+      device = webgpuDevice(connection, { ...softwareTuning, precision: "f16", tile, attention });
     }
     assert.ok(missing === "" || process.env["CURATE_REQUIRE_WEBGPU"] !== "1", missing);
   });
