@@ -148,6 +148,38 @@ test("merges that are no tree, or that no text can fire, give the ids of the ref
   }
 });
 
+test("tokens longer than the windows that long pieces are merged by give the ids of the reference", {
+  skip,
+}, () => {
+  const tokens = new Map<number, Uint8Array>(
+    Array.from({ length: 256 }, (_, byte) => [byte, Uint8Array.of(byte)]),
+  );
+  const merges: number[] = [];
+  const merge = (left: number, right: number) => {
+    const id = 256 + merges.length / 3;
+    tokens.set(id, Buffer.concat([tokens.get(left)!, tokens.get(right)!]));
+    merges.push(left, right, id);
+    return id;
+  };
+  const [a, b] = [0x61, 0x62];
+  let run = a;
+  for (let doubled = 0; doubled < 10; doubled++) run = merge(run, run);
+  merge(merge(b, run), b);
+  merge(260, b);
+  const vocabulary: Vocabulary = {
+    ...{ pattern: "gpt2", unicode: "16.0.0", tokens, merges: Int32Array.from(merges) },
+    ...{ specials: new Map([["<|end|>", 500]]), endOfText: "<|end|>", wholePieces: false },
+  };
+  const kernel = createEncoder(vocabulary);
+  const reference = createEncoder(vocabulary, { kernel: false });
+  for (let round = 0; round < 60; round++) {
+    let text = "";
+    while (text.length < 6000) text += "a".repeat(source.below(1 << source.below(13))) + "b";
+    assert.deepEqual(kernel.encode(text), reference.encode(text));
+  }
+  assert.ok(kernel.encode(`${"a".repeat(1024)}b`).length < 3);
+});
+
 test("a vocabulary that lacks a byte is encoded by the reference, one with tokens no merge makes by both", {
   skip,
 }, () => {

@@ -1,15 +1,16 @@
 /**
- * BPE of a long piece in time proportional to its length, for vocabularies in which every merge makes a token of its own
- * out of two earlier ones and merging a token's bytes gives that token. Then a row of tokens is what merging gives if
- * and only if each two neighbours are, and there is one such row: take the longest token that fits behind the last, a
- * shorter one where none does, and go back where no shorter one is left. A position that was gone back from is never
- * tried again, so no piece costs more than its length times the longest token.
+ * BPE of a long piece by longest tokens, in time proportional to its length, for vocabularies as neighbours.ts needs
+ * them: take the longest token that may follow the last, a shorter one where it may not, and go back where no shorter one
+ * is left. A position that was gone back from is never tried again, so no piece costs more than its length times the
+ * longest token. Runs of a letter go at 180 MB/s, random letters and "=====" at 1 to 4, and the trie takes 30 ms to
+ * build, so this is for pieces that windows.ts cannot do.
  */
 import { take } from "./memory";
-import { idOf, mergeCount, merges, NONE, rankOf } from "./pairs";
+import { lengthOf, leftOf, mayFollow, rightOf } from "./neighbours";
+import { mergeCount } from "./pairs";
 
-/** Length in bytes, and the longest shorter token that a token begins with, or -1; by symbol, 8 bytes. */
-let tokens: usize = 0;
+/** The longest shorter token that a token begins with, or -1; by symbol. */
+let shorterTokens: usize = 0;
 /** Longest token that ends at a node of the trie or above it. Nodes 0 to 255 are the single bytes. */
 let nearest: usize = 0;
 /** Nodes of two bytes; 0 where there is none. */
@@ -20,36 +21,13 @@ let mask: u32 = 0;
 let shift: u32 = 0;
 let nodes: i32 = 0;
 
-const KNOWN_BITS: u64 = 13;
-const KNOWN: u64 = 1 << 62;
-/** Answers already given, in a table that forgets: left << 21 | right << 1 | answer, with the top bit set. */
-let known: usize = 0;
-
 let visited: usize = 0;
 let visitedBytes: usize = 0;
 
 // @ts-ignore: decorator
 @inline
-function lengthOf(symbol: i32): i32 {
-  return load<i32>(tokens + (<usize>symbol << 3));
-}
-
-// @ts-ignore: decorator
-@inline
 function shorter(symbol: i32): i32 {
-  return load<i32>(tokens + (<usize>symbol << 3), 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function leftOf(symbol: i32): i32 {
-  return symbol < 256 ? symbol : load<i32>(merges + <usize>(symbol - 256) * 12);
-}
-
-// @ts-ignore: decorator
-@inline
-function rightOf(symbol: i32): i32 {
-  return symbol < 256 ? symbol : load<i32>(merges + <usize>(symbol - 256) * 12, 4);
+  return load<i32>(shorterTokens + (<usize>symbol << 2));
 }
 
 // @ts-ignore: decorator
@@ -88,17 +66,13 @@ function added(node: i32, byte: i32): i32 {
 
 function build(): void {
   const count = 256 + mergeCount;
-  tokens = take(<usize>count << 3);
+  shorterTokens = take(<usize>count << 2);
   const starts = take(<usize>count << 2);
   let bytes = 256;
   let most = 256;
-  for (let symbol = 0; symbol < 256; symbol++) store<i32>(tokens + (<usize>symbol << 3), 1);
   for (let symbol = 256; symbol < count; symbol++) {
-    const right = lengthOf(rightOf(symbol));
-    const length = lengthOf(leftOf(symbol)) + right;
-    store<i32>(tokens + (<usize>symbol << 3), length);
-    bytes += length;
-    most += right;
+    bytes += lengthOf(symbol);
+    most += lengthOf(rightOf(symbol));
   }
   let log: u32 = 8;
   while (2 << log < 3 * most) log++;
@@ -107,7 +81,6 @@ function build(): void {
   seconds = take(65536 << 2);
   deeper = take(<usize>8 << log);
   nearest = take(<usize>most << 2);
-  known = take(<usize>8 << <usize>KNOWN_BITS);
   const parents = take(<usize>most << 2);
   const ends = take(<usize>count << 2);
   const arena = take(<usize>bytes);
@@ -143,13 +116,13 @@ function build(): void {
     written += lengthOf(symbol);
   }
   // Parents come before their children.
-  for (let symbol = 0; symbol < 256; symbol++) store<i32>(tokens + (<usize>symbol << 3), -1, 4);
+  for (let symbol = 0; symbol < 256; symbol++) store<i32>(shorterTokens + (<usize>symbol << 2), -1);
   for (let node = 256; node < nodes; node++) {
     const above = load<i32>(nearest + (<usize>load<i32>(parents + (<usize>node << 2)) << 2));
     const own = nearest + (<usize>node << 2);
     const symbol = load<i32>(own);
     if (symbol < 0) store<i32>(own, above);
-    else store<i32>(tokens + (<usize>symbol << 3), above, 4);
+    else store<i32>(shorterTokens + (<usize>symbol << 2), above);
   }
 }
 
@@ -166,46 +139,7 @@ function longest(at: usize, end: usize): i32 {
   return load<i32>(nearest + (<usize>node << 2));
 }
 
-/**
- * Whether merging leaves these two beside each other. What is merged last is taken apart first; a pair that merges
- * earlier than that would have been taken.
- */
-function stays(left: i32, right: i32): bool {
-  let limit: i32 = i32.MAX_VALUE;
-  while (true) {
-    const rank = rankOf(left, right);
-    if (rank != NONE && 256 + (rank >> 6) < limit) return false;
-    if (left > right) {
-      limit = left;
-      left = rightOf(left);
-      if (left != limit) continue;
-      limit = right + 1;
-      right = leftOf(right);
-      if (right + 1 == limit) return true;
-    } else {
-      limit = right + 1;
-      right = leftOf(right);
-      if (right + 1 != limit) continue;
-      limit = left;
-      left = rightOf(left);
-      if (left == limit) return true;
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function mayFollow(left: i32, right: i32): bool {
-  const pair = (<u64>left << 20) | <u64>right;
-  const slot = known + <usize>((pair * 0x9e3779b97f4a7c15) >> (64 - KNOWN_BITS) << 3);
-  const answer = load<u64>(slot);
-  if (answer >> 1 == (pair | KNOWN)) return <bool>(answer & 1);
-  const found = stays(left, right);
-  store<u64>(slot, ((pair | KNOWN) << 1) | <u64>found);
-  return found;
-}
-
-/** Writes the ids of bytes [at, at + n) to `to`, which is aligned and has room for n, and returns where they end. */
+/** Writes the symbols of bytes [at, at + n) to `to` and returns where they end. */
 export function encodeLinear(at: usize, n: i32, to: usize): usize {
   if (nodes == 0) build();
   const words = (n >> 6) + 1;
@@ -241,6 +175,5 @@ export function encodeLinear(at: usize, n: i32, to: usize): usize {
       token = shorter(last);
     }
   }
-  for (let id = first; id < to; id += 4) store<i32>(id, idOf(load<i32>(id)));
   return to;
 }

@@ -8,6 +8,7 @@
  *   16384 blocks of the class table
  *   131072 keys of the pairs of bytes (merge.ts), 32 bits each
  *   393216 scratch of merge.ts for middling pieces
+ *   401408 the window that windows.ts merged last, its symbols behind it
  */
 export const BYTE_CLASSES: usize = 1024;
 export const CONSTANTS: usize = 1280;
@@ -16,10 +17,11 @@ export const CLASS_INDEX: usize = 4096;
 export const CLASS_BLOCKS: usize = 16384;
 export const BYTE_PAIRS: usize = 131072;
 export const MIDDLE_SCRATCH: usize = 393216;
-const FREE: usize = 401408;
+export const LAST_WINDOW: usize = 401408;
+const FREE: usize = 403456;
 
 /** Bytes behind a text that are read and of no account, and ids behind the last that are written. */
-export const SLACK: usize = 64;
+export const SLACK: usize = 1152;
 
 let top: usize = FREE;
 

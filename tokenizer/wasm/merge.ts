@@ -96,8 +96,8 @@ function setGroup(group: i32): void {
   store<i32>(GROUPS + (<usize>group << 2), lowestOf(i32x4.min_s(left, right)));
 }
 
-/** 65 to 256 bytes. */
-export function mergeMiddle(at: usize, n: i32, to: usize): usize {
+/** 1 to 256 bytes; symbols are written instead of ids if `asSymbols`. */
+export function mergeMiddle(at: usize, n: i32, to: usize, asSymbols: bool): usize {
   for (let i = 0; i < n; i++) {
     const byte = <i32>load<u8>(at + <usize>i);
     store<i32>(MIDDLE_SYMBOLS + (<usize>i << 2), byte);
@@ -137,7 +137,7 @@ export function mergeMiddle(at: usize, n: i32, to: usize): usize {
     if (gone >> 4 != position >> 4) setGroup(gone >> 4);
   }
   for (let i = 0; i < n; i = load<i32>(NEXT + (<usize>i << 2))) {
-    store<i32>(to, idOf(middleSymbol(i)));
+    store<i32>(to, asSymbols ? middleSymbol(i) : idOf(middleSymbol(i)));
     to += 4;
   }
   return to;

@@ -5,10 +5,10 @@
  * the first when it is met again, so that the first, where the loop looks, keeps what is frequent. Nearly all pieces have
  * one or two ids, which stand in the slot itself.
  */
-import { encodeLinear } from "./linear";
 import { take } from "./memory";
 import { mergeMiddle, mergeShort } from "./merge";
 import { idOf } from "./pairs";
+import { encodeLong } from "./windows";
 
 /** Encodes a piece outside: from byte to byte, ids from an address on; returns where they end. */
 // @ts-ignore: decorator
@@ -37,12 +37,12 @@ let longShift: u64 = 0;
 
 /** Whether every piece that is merged goes outside, and whether long ones need not. */
 let outside: bool = false;
-let linear: bool = false;
+let ordered: bool = false;
 
 export function takeCache(bits: i32, everyPieceOutside: bool, longInside: bool): void {
   bits = max(bits, 5);
   outside = everyPieceOutside;
-  linear = longInside;
+  ordered = longInside;
   short = take(<usize>16 << bits);
   shortLists = take(<usize>32 << bits);
   shortShift = 65 - bits;
@@ -61,8 +61,8 @@ export function merged(at: usize, n: i32, to: usize): usize {
       return to + 4;
     }
     if (n <= 64) return mergeShort(at, n, to);
-    if (n <= 256) return mergeMiddle(at, n, to);
-    if (linear) return encodeLinear(at, n, to);
+    if (n <= 256) return mergeMiddle(at, n, to, false);
+    if (ordered) return encodeLong(at, n, to);
   }
   return encodeOutside(at, at + <usize>n, to);
 }
