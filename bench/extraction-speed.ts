@@ -2,7 +2,7 @@
  * Speed and memory from WARC bytes to extracted text: pages per CPU second of one core, CPU time of the middle, the
  * slow and the worst page, peak memory; beside it what people use in JavaScript today.
  *
- *   node dist/bench/extraction-speed.js [--pages N] [--rounds N] [--rivals FOLDER]
+ *   node dist/bench/extraction-speed.js [--pages N] [--rounds N] [--only ENGINE] [--rivals FOLDER]
  *
  * Every engine reads the same pages with our reader and charset detection, in a process of its own, because garbage
  * of one engine is collected on the account of the next; the rounds are interleaved and the median counts. `--rivals`
@@ -31,6 +31,7 @@ const { values: flags } = parseArgs({
     pages: { type: "string", default: "300" },
     rounds: { type: "string", default: "3" },
     rivals: { type: "string" },
+    only: { type: "string" },
     engine: { type: "string" },
   },
 });
@@ -204,6 +205,7 @@ function inOwnProcess(engine: string): Measured {
 function compare(): void {
   const rounds = Number(flags.rounds);
   const present = Object.entries(engines).filter(([name, { packages }]) => {
+    if (flags.only !== undefined && name !== flags.only) return false;
     const absent = packages.filter(one => versionOf(one) === null);
     if (absent.length > 0)
       console.log(`${name} is left out: ${absent.join(" and ")} not found, see --rivals`);
@@ -215,7 +217,7 @@ function compare(): void {
   const packages = [...new Set(present.flatMap(([, rival]) => rival.packages))];
   console.log(
     [
-      `${results.get("main-content")![0]!.pages} pages, ${rounds} rounds, medians`,
+      `${[...results.values()][0]![0]!.pages} pages, ${rounds} rounds, medians`,
       ...packages.map(name => `${name} ${versionOf(name)}`),
       `Node ${process.version}`,
       cpus()[0]?.model ?? "?",
