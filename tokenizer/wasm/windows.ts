@@ -41,24 +41,25 @@ function byWindows(at: usize, n: i32, to: usize): usize {
   const end = at + <usize>n;
   const first = to;
   let takenBack = 0;
+  /** Where a token could not follow; patience is regained only beyond it. */
+  let furthest = at;
   while (true) {
     const length = min(WINDOW, end - at);
     const stop = length == WINDOW ? mergeWindow(at, to) : mergeMiddle(at, <i32>length, to, true);
     if (to != first && !mayFollow(load<i32>(to - 4), load<i32>(to))) {
       if (++takenBack > PATIENCE) return 0;
+      furthest = max(furthest, at);
       to -= 4;
       at -= <usize>lengthOf(load<i32>(to));
       continue;
     }
-    takenBack = 0;
     if (at + length == end) return stop;
     const last = at + length - MARGIN;
-    let next = at + <usize>lengthOf(load<i32>(to));
     do {
-      at = next;
+      at += <usize>lengthOf(load<i32>(to));
       to += 4;
-      next = at + <usize>lengthOf(load<i32>(to));
-    } while (to < stop && next <= last);
+    } while (to < stop && at + <usize>lengthOf(load<i32>(to)) <= last);
+    if (at > furthest) takenBack = 0;
   }
 }
 
