@@ -1,8 +1,8 @@
 /**
- * As much of a WebAssembly assembler as the MinHash kernel needs: instructions are lists of bytes, functions are
- * lists of instructions, a module is one memory and its exported functions. Written out because the kernel is
- * generated (80 unrolled rounds of SHA-1 in four lanes) and because a package with 2 KB of code needs no compiler.
- * Knows nothing of hashing. Numbers from the WebAssembly core specification 2.0, chapter 5.
+ * As much of a WebAssembly assembler as the kernels of MinHash and of the extractor's forests need: instructions are
+ * lists of bytes, functions are lists of instructions, a module is one memory and its exported functions. Written out
+ * because kernels are generated (80 unrolled rounds of SHA-1 in four lanes) and because a few KB of code need no compiler.
+ * Knows nothing of hashing and trees. Numbers from the WebAssembly core specification 2.0, chapter 5.
  */
 
 export type Code = readonly (number | Code)[];
@@ -89,6 +89,7 @@ export const widen = (value: Code): Code => [value, 0xad];
 const memory = (opcode: number, offset: number): number[] => [opcode, 0, ...unsigned(offset)];
 export const load = (address: Code, offset = 0): Code => [address, ...memory(0x28, offset)];
 export const load64 = (address: Code, offset = 0): Code => [address, ...memory(0x29, offset)];
+export const load16 = (address: Code, offset = 0): Code => [address, ...memory(0x2f, offset)];
 export const load8 = (address: Code, offset = 0): Code => [address, ...memory(0x2d, offset)];
 export const store = (address: Code, value: Code, offset = 0): Code => [
   address,
@@ -106,6 +107,16 @@ export const store8 = (address: Code, value: Code, offset = 0): Code => [
   ...memory(0x3a, offset),
 ];
 
+/** A float of 32 bits as one of 64. */
+export const loadFloat = (address: Code, offset = 0): Code => [address, ...memory(0x2a, offset), 0xbb];
+export const loadDouble = (address: Code, offset = 0): Code => [address, ...memory(0x2b, offset)];
+export const storeDouble = (address: Code, value: Code, offset = 0): Code => [
+  address,
+  value,
+  ...memory(0x39, offset),
+];
+export const addDouble = binary(0xa0);
+
 const vector = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 const vectorBinary =
   (opcode: number): Binary =>
@@ -118,6 +129,22 @@ export const storeV = (address: Code, value: Code, offset = 0): Code => [
   ...vector(11),
   0,
   ...unsigned(offset),
+];
+/** The 32 bits at `address` in each lane. */
+export const loadSplat32 = (address: Code, offset = 0): Code => [
+  address,
+  ...vector(9),
+  0,
+  ...unsigned(offset),
+];
+/** `v` with the 32 bits at `address` in one lane. */
+export const loadLane32 = (address: Code, v: Code, lane: number, offset = 0): Code => [
+  address,
+  v,
+  ...vector(86),
+  0,
+  ...unsigned(offset),
+  lane,
 ];
 export const constV = (bytes: readonly number[]): Code => [...vector(12), ...bytes];
 export const wordsV = (word: number): Code =>
@@ -139,6 +166,11 @@ export const relaxedMulHigh16 = vectorBinary(273);
 /** The sign bits of the lanes, the first lowest. */
 export const signs8 = (v: Code): Code => [v, ...vector(100)];
 export const signs16 = (v: Code): Code => [v, ...vector(132)];
+/** Floats of 32 bits: ones where a ≤ b, zeros elsewhere and where either is no number. */
+export const atMostFloatV = vectorBinary(69);
+/** Lanes of half the size, those of `a` first, limited to what they hold with sign. */
+export const narrow16 = vectorBinary(133);
+export const narrow8 = vectorBinary(101);
 export const andV = vectorBinary(78);
 export const orV = vectorBinary(80);
 export const xorV = vectorBinary(81);

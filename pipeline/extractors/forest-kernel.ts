@@ -16,39 +16,6 @@ const MOST_LEAVES = 128;
 const PAGE = 65536;
 const NODE = 8;
 
-const unsigned = (value: number): number[] =>
-  value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)];
-const at = (address: Code, opcode: readonly number[], offset: number): Code => [
-  address,
-  ...opcode,
-  0,
-  ...unsigned(offset),
-];
-const load16 = (address: Code, offset = 0): Code => at(address, [0x2f], offset);
-const loadFloat = (address: Code, offset: number): Code => [at(address, [0x2a], offset), 0xbb];
-const loadDouble = (address: Code, offset: number): Code => at(address, [0x2b], offset);
-const storeDouble = (address: Code, value: Code, offset: number): Code => [
-  address,
-  value,
-  0x39,
-  0,
-  ...unsigned(offset),
-];
-const addDouble = (a: Code, b: Code): Code => [a, b, 0xa0];
-const loadSplat32 = (address: Code, offset = 0): Code => at(address, [0xfd, 9], offset);
-const loadLane32 = (address: Code, v: Code, lane: number, offset: number): Code => [
-  address,
-  v,
-  0xfd,
-  86,
-  0,
-  ...unsigned(offset),
-  lane,
-];
-const atMostV = (a: Code, b: Code): Code => [a, b, 0xfd, 69];
-const narrow16 = (a: Code, b: Code): Code => [a, b, 0xfd, ...unsigned(133)];
-const narrow8 = (a: Code, b: Code): Code => [a, b, 0xfd, ...unsigned(101)];
-
 /** Where things lie in the kernel's memory, in bytes. */
 type Layout = {
   readonly width: number;
@@ -69,10 +36,10 @@ function compare({ width, masks }: Layout): WasmFunction {
   const threshold = 13;
   const lanes = (v: number): Code =>
     [0, 1, 2, 3].reduce<Code>(
-      (vector, lane) => loadLane32(get(base), vector, lane, (v * 4 + lane) * width * 4),
+      (vector, lane) => w.loadLane32(get(base), vector, lane, (v * 4 + lane) * width * 4),
       w.constV(new Array<number>(16).fill(0)),
     );
-  const atMost = (v: number): Code => atMostV(get(values[v]!), get(threshold));
+  const atMost = (v: number): Code => w.atMostFloatV(get(values[v]!), get(threshold));
   return {
     name: "compare",
     parameters: [i32, i32],
@@ -85,13 +52,13 @@ function compare({ width, masks }: Layout): WasmFunction {
         set(last, w.add(get(columns), w.shl(w.load(get(columns), 4), int(2)))),
         ...values.map((local, v) => set(local, lanes(v))),
         w.loop(
-          set(threshold, loadSplat32(get(columns), 8)),
+          set(threshold, w.loadSplat32(get(columns), 8)),
           ...[0, 1].map(half =>
             w.storeV(
               get(mask),
-              narrow8(
-                narrow16(atMost(half * 4), atMost(half * 4 + 1)),
-                narrow16(atMost(half * 4 + 2), atMost(half * 4 + 3)),
+              w.narrow8(
+                w.narrow16(atMost(half * 4), atMost(half * 4 + 1)),
+                w.narrow16(atMost(half * 4 + 2), atMost(half * 4 + 3)),
               ),
               half * 16,
             ),
@@ -124,8 +91,8 @@ function group({ slots, chosen, sums, leaves: most }: Layout): WasmFunction {
         w.block(
           w.jumpIf(0, w.eq(get(tree), get(end))),
           w.loop(
-            set(yes, load16(get(tree), 4)),
-            set(no, load16(get(tree), 6)),
+            set(yes, w.load16(get(tree), 4)),
+            set(no, w.load16(get(tree), 6)),
             set(mask, w.load(get(tree))),
             ...[0, 16].map(half =>
               w.storeV(
@@ -148,18 +115,18 @@ function group({ slots, chosen, sums, leaves: most }: Layout): WasmFunction {
       ),
       set(k, int(0)),
       w.loop(
-        storeDouble(
+        w.storeDouble(
           w.shl(get(k), int(3)),
           Array.from({ length: LOOK }, (_, i) => i).reduce<Code>(
             (sum, i) =>
-              addDouble(
+              w.addDouble(
                 sum,
-                loadFloat(
+                w.loadFloat(
                   w.add(get(leaves), w.shl(w.load8(get(k), chosen + i * ROWS), int(2))),
                   i * most * 4,
                 ),
               ),
-            loadDouble(w.shl(get(k), int(3)), sums),
+            w.loadDouble(w.shl(get(k), int(3)), sums),
           ),
           sums,
         ),
