@@ -12,6 +12,8 @@ import { promisify } from "node:util";
 import { parseCommandLine } from "../../cli/command.ts";
 import { UserError } from "../../lib/errors.ts";
 import { builtRoot, packageRoot } from "../../lib/package-root.ts";
+import { flopsPerToken } from "../../trainer/flops.ts";
+import { countParameters } from "../../trainer/parameters.ts";
 import { sharedData } from "../trainer/shared-data.ts";
 import { curate, project } from "./curate.ts";
 
@@ -241,6 +243,34 @@ describe("curate sample", () => {
     await refused(/the prompt is given twice/, "sample", "--workdir", "out", "a", "--prompt", "b");
     await refused(/there is no model/, "sample", "--model", "nowhere");
   });
+});
+
+test("curate train --dry-run tells what a run would take, and trains nothing", async () => {
+  const metrics = join(dir, "out", "model", "metrics.jsonl");
+  const before = readFileSync(metrics, "utf8");
+  const asked = [
+    "train",
+    "--workdir",
+    "out",
+    "--dry-run",
+    "--price-per-hour",
+    "2",
+    "--set",
+    "train.steps=9000",
+  ];
+  const plan = JSON.parse(await inDir(...asked, "--json"));
+  assert.equal(plan.tokens, 9000 * 512);
+  assert.equal(plan.epochs, plan.tokens / plan.trainTokens);
+  assert.equal(plan.parameters, countParameters(plan.config));
+  assert.equal(plan.flopsPerToken, flopsPerToken(plan.config));
+  // Weights, gradients and two moments, four bytes each.
+  assert.ok(plan.memory.total > 16 * plan.parameters, JSON.stringify(plan.memory));
+  assert.ok(Math.abs((plan.seconds * plan.peakFlops * 0.35) / (plan.tokens * plan.flopsPerToken) - 1) < 1e-9);
+  assert.equal(plan.cost, (2 * plan.seconds) / 3600);
+  const text = await inDir(...asked);
+  for (const word of ["device", "parameters", "memory", "tokens", "FLOPs", "time", "cost"])
+    assert.match(text, new RegExp(`^ *${word}\\b`, "m"));
+  assert.equal(readFileSync(metrics, "utf8"), before);
 });
 
 describe("curate eval", () => {

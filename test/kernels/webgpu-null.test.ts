@@ -40,7 +40,7 @@ describe("on the null backend", () => {
       const source = kernelSource(name);
       const inputs = source.bindings.filter(({ access }) => access === "read").map(binding => binding.name);
       for (const shared of [new Set<string>(), new Set(inputs)]) pipelines.get(name, {}, shared);
-      if (source.templates.includes("Scalar")) pipelines.get(name, { Scalar: 16 });
+      if (source.templates.includes("Scalar")) pipelines.get(name, { Scalar: 16 }, new Set());
       await device.queue.onSubmittedWorkDone();
       assert.deepEqual(errors.splice(0), []);
     });
