@@ -44,7 +44,7 @@ export function openExecutor({ name, onStop }: ExecutorChoice, run: Run): Execut
   const host = isStreamed(plan.recipe.source) ? openStreamHost({ plan, say }) : null;
   const entry = new URL("./worker.js", import.meta.url);
   const workers = openWorkers({
-    ...{ entry, planPath: planPath(plan), threads },
+    ...{ entry, planPath: planPath(plan), threads, memory: plan.recipe.memory },
     ...(host ? { port: host.port } : {}),
   });
   return {

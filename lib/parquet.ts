@@ -24,9 +24,9 @@ export type TableWriter = {
 };
 
 const groupRows = 20_000;
-const groupChars = 16_000_000;
+const groupChars = 4_000_000;
 
-/** A table that is written as rows come; at most 20,000 rows or 16 M characters are held. */
+/** A table that is written as rows come; at most 20,000 rows or 4 M characters are held. */
 export function createTable(path: string, schema: Schema): TableWriter {
   const file = createAtomic(path);
   const names = Object.keys(schema);

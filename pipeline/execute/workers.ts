@@ -26,10 +26,18 @@ export type FromWorker =
       readonly path: string | null;
     };
 
+/**
+ * Room for new objects between two collections. V8 lets it grow to 48 MB a thread, which is most of what grows with the
+ * input where `memory` is small; from 384 MB on it is left alone.
+ */
+export const youngMegabytes = (memory: number): number => Math.min(48, Math.max(8, Math.floor(memory / 8e6)));
+
 export function openWorkers(options: {
   readonly entry: URL;
   readonly planPath: string;
   readonly threads: number;
+  /** Bytes one job may hold. */
+  readonly memory: number;
   /** A port for each thread, to what it needs of this one besides its jobs. */
   readonly port?: () => MessagePort;
 }): Executor {
@@ -41,6 +49,7 @@ export function openWorkers(options: {
     const worker = new Worker(options.entry, {
       workerData: { planPath: options.planPath, port },
       transferList: port ? [port] : [],
+      resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes(options.memory) },
       stdout: false,
       stderr: false,
     });

@@ -350,6 +350,22 @@ describe("a Hugging Face folder", () => {
       /expected 2400 numbers for this config\.json, got 1200/,
     ],
   ];
+  test("an index may name files beside it and no others", () => {
+    for (const part of ["../hf-0/model.safetensors", "/etc/passwd", "..", ""]) {
+      const folder = join(dir, "hf-elsewhere");
+      const config = readFileSync(join(dir, "hf-0", "config.json"));
+      writeFolder(folder, {
+        "config.json": config,
+        "model.safetensors.index.json": JSON.stringify({ weight_map: { "wte.weight": part } }),
+      });
+      assert.throws(
+        () => readHuggingFace(folder).tensor("wte"),
+        (e: unknown) => e instanceof UserError && /expected the name of a file in/.test(e.message),
+        part,
+      );
+    }
+  });
+
   for (const [what, json, message] of refusals) {
     test(`of ${what} is refused`, () => {
       const folder = join(dir, "hf-refused");
