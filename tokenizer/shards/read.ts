@@ -157,7 +157,8 @@ function openShard(path: string): { header: ShardHeader; places: Place[] } {
       const message = decoded(() => {
         const bytes = readAt(fd, block.offset + 8, block.metaDataLength - 8);
         checkMessage(bytes);
-        return Message.decode(bytes).header() as RecordBatch;
+        const part = Message.decode(bytes);
+        return part.isRecordBatch() ? part.header() : null;
       });
       const place = message && placeOf(path, message, block.offset + block.metaDataLength, header, size);
       if (!place) throw damaged("a record batch is compressed, or not of the columns input_ids and id");
