@@ -22,8 +22,10 @@ export type StageNumbers = {
 
 export type PhaseState = {
   readonly name: string;
-  readonly state: "waiting" | "running" | "done";
+  readonly state: "waiting" | "running" | "done" | "failed";
   readonly jobs: number;
+  /** Jobs that have ended, of the phase that runs. */
+  readonly ended: number;
   readonly seconds: number | null;
 };
 
@@ -31,7 +33,8 @@ export type PhaseState = {
 export type RunOverview = {
   readonly name: string;
   readonly workdir: string;
-  readonly state: "running" | "stopped" | "done" | "unknown";
+  /** "nothing": no run has begun here. "cut off": it says it runs, and no process does. */
+  readonly state: "nothing" | "running" | "stopped" | "failed" | "cut off" | "done" | "unknown";
   readonly version: string;
   readonly started: string | null;
   readonly finished: string | null;

@@ -78,6 +78,14 @@ function copied(from: string, to: string): boolean {
   }
 }
 
+/** Whether a run that still goes on holds the lock of a workdir; on another machine as far as one can tell. */
+export function isLocked(workdir: string): boolean {
+  const seen = readText(join(workdir, "lock"));
+  const owner = seen === null ? null : ownerOf(seen);
+  const me = { pid: process.pid, host: hostname(), processStart: "", since: "" };
+  return owner !== null && !isStale(owner, me);
+}
+
 /** Removes the lock that was seen. One that another run put in its place meanwhile is put back. */
 function moveAway(path: string, seen: string, aside: string): void {
   try {

@@ -9,6 +9,7 @@ import { PipelinePage } from "./pages/pipeline.tsx";
 import { PlaygroundPage } from "./pages/playground.tsx";
 import { TokenizerPage } from "./pages/tokenizer.tsx";
 import { TrainingPage } from "./pages/training.tsx";
+import { Empty } from "./parts/notice.tsx";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 
@@ -70,7 +71,7 @@ function Studio() {
         if (over) return;
         setLost(null);
         setRun(before => (before?.mark === now.mark ? before : now));
-        if (now.state === "running") wait = pollMs.running;
+        if (now.state === "running" || now.state === "nothing") wait = pollMs.running;
       } catch (error) {
         if (!over) setLost((error as Error).message);
       }
@@ -123,7 +124,11 @@ function Studio() {
             on by itself.
           </p>
         )}
-        {run ? (
+        {run?.state === "nothing" ? (
+          <Empty title="Nothing has been run here yet">
+            Begin with <code>curate run --workdir {run.workdir}</code>; this page follows by itself.
+          </Empty>
+        ) : run ? (
           <page.Page key={here.name} run={run} rest={here.rest} />
         ) : (
           !lost && <p class="wait">Reading the run…</p>

@@ -3,14 +3,16 @@
  * may be going on. A file that is being replaced is read as it was or as it is, never half.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { stringify } from "yaml";
 import { readRunState } from "../../pipeline/execute/execute.ts";
+import { isLocked } from "../../pipeline/execute/lock.ts";
 import type { CatalogueEntry, RecipeStage } from "../../pipeline/recipe.ts";
-import { readPlan, statsSoFar } from "../../pipeline/report/workdir.ts";
+import { readPlan } from "../../pipeline/report/workdir.ts";
 import { corpusStages, documentStages } from "../../pipeline/stages.ts";
 import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import type { PhaseState, RunOverview, StageNumbers } from "../api.ts";
+import { endedJobs, liveStats } from "./live.ts";
 
 /** Names of the files of a folder in order; none where it does not exist. */
 export function partsOf(dir: string): string[] {
@@ -62,9 +64,11 @@ function numbersOf(stats: StageStats, recipe: readonly RecipeStage[]): StageNumb
 
 /** The stages of the recipe in order, with zeros for those that have not run yet. */
 export function overview(workdir: string): RunOverview {
+  if (!existsSync(join(workdir, "work", "plan.json"))) return nothingYet(workdir);
   const plan = readPlan(workdir);
   const run = readRunState(workdir);
-  const stats = statsSoFar(workdir);
+  const stats = liveStats(workdir, run);
+  const cutOff = run?.state === "running" && !isLocked(workdir);
   const names = ["read", ...plan.recipe.stages.map(({ name }) => name)];
   const phases: PhaseState[] = Object.entries(run?.phases ?? {}).map(([name, phase]) => {
     const { state, jobs, started, finished } = phase as {
@@ -75,13 +79,14 @@ export function overview(workdir: string): RunOverview {
     };
     const seconds =
       started && finished && state === "done" ? (Date.parse(finished) - Date.parse(started)) / 1000 : null;
-    return { name, state, jobs: jobs ?? 0, seconds };
+    const ended = state === "running" ? endedJobs(workdir, name) : 0;
+    return { name, state, jobs: jobs ?? 0, ended, seconds };
   });
   const times = Object.values(run?.phases ?? {}) as { started?: string; finished?: string }[];
   return {
     name: plan.recipe.name,
     workdir,
-    state: (run?.state ?? "unknown") as RunOverview["state"],
+    state: cutOff ? "cut off" : (run?.state ?? "unknown"),
     version: plan.version,
     started:
       times
@@ -97,15 +102,28 @@ export function overview(workdir: string): RunOverview {
       numbersOf(stats.find(one => one.name === name) ?? emptyStats(name), plan.recipe.stages),
     ),
     phases,
-    mark: markOf([
-      ...["run.json", "stats.json", "model/metrics.jsonl", "model/samples.jsonl"].map(name =>
-        join(workdir, name),
+    mark: [
+      markOf(
+        ["run.json", "stats.json", "model/metrics.jsonl", "model/samples.jsonl"].map(name =>
+          join(workdir, name),
+        ),
       ),
-    ]),
+      ...(cutOff ? ["cut off"] : []),
+      ...phases.filter(({ state }) => state === "running").map(({ name, ended }) => `${name} ${ended}`),
+    ].join(" "),
     has: {
       documents: existsSync(join(workdir, "documents")),
       tokenizer: existsSync(join(workdir, "tokenizer", "tokenizer.json")),
       model: existsSync(join(workdir, "model", "checkpoints")),
     },
+  };
+}
+
+/** Before a run has begun: the page waits for it. */
+function nothingYet(workdir: string): RunOverview {
+  return {
+    ...{ name: basename(workdir), workdir, state: "nothing", version: "", started: null, finished: null },
+    ...{ stages: [], phases: [], mark: "nothing" },
+    has: { documents: false, tokenizer: false, model: false },
   };
 }

@@ -12,7 +12,7 @@ export function InsidePage({ run, rest }: PageProps) {
   const [prompt, setPrompt] = useState(rest.get("prompt") ?? "In the morning the");
   const [layer, setLayer] = useState(0);
   const [tensor, setTensor] = useState("wte");
-  const { value, error, busy } = useAnswer(`${prompt} ${run.has.model}`, () =>
+  const { value, error, busy } = useAnswer(run.has.model ? `${prompt} ` : "", () =>
     post<Inside>("/api/inside", { prompt }),
   );
   if (!run.has.model)

@@ -13,6 +13,7 @@ export function PipelinePage({ run, rest }: PageProps) {
   const read = run.stages[0]!;
   const kept = lastDocuments(run);
   const tokens = run.stages.find(({ tokensOut }) => tokensOut !== null)?.tokensOut ?? null;
+  const trained = run.stages.some(({ name, cpuSeconds }) => name === "train" && cpuSeconds > 0);
   const cpu = run.stages.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
   return (
     <>
@@ -26,7 +27,7 @@ export function PipelinePage({ run, rest }: PageProps) {
         <Fact value={count(kept.out)} label={`documents kept, ${share(kept.out, read.in)}`} />
         <Fact value={bytes(kept.bytesOut)} label="of text" />
         {tokens !== null && <Fact value={count(tokens)} label="tokens" />}
-        <Fact value={seconds(cpu)} label="of CPU time, training included" />
+        <Fact value={seconds(cpu)} label={`of CPU time${trained ? ", training included" : ""}`} />
       </div>
       <div class="pipeline">
         <fieldset class="funnel" aria-label="Stages">
@@ -95,13 +96,26 @@ function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; 
 
 /** What is going on now; nothing once all is done. */
 function Phases({ run }: { readonly run: RunOverview }) {
-  const running = run.phases.filter(({ state }) => state === "running");
+  const running = run.phases.filter(({ state }) => state === "running" || state === "failed");
+  if (run.state === "failed" || run.state === "cut off" || run.state === "stopped")
+    return (
+      <p class="notice bad" role="status">
+        {run.state === "failed"
+          ? "The run failed"
+          : run.state === "stopped"
+            ? "The run was stopped"
+            : "The run was cut off"}
+        {running[0] && <> in phase {running[0].name}</>}. What had ended until then is shown; the same{" "}
+        <code>curate run</code> goes on from there{run.state === "failed" && " and says what went wrong"}.
+      </p>
+    );
   if (run.state === "done" || running.length === 0) return null;
   const done = run.phases.filter(({ state }) => state === "done").length;
   return (
     <p class="quiet">
-      Phase {done + 1} of {run.phases.length}: {running.map(({ name }) => name).join(", ")}. Numbers follow as
-      parts end.
+      Phase {done + 1} of {run.phases.length}: {running.map(({ name }) => name).join(", ")}
+      {running[0]!.jobs > 1 && `, ${count(running[0]!.ended)} of ${count(running[0]!.jobs)} parts`}. Numbers
+      follow as parts end.
     </p>
   );
 }

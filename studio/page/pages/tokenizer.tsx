@@ -12,7 +12,7 @@ const example =
 export function TokenizerPage({ run, rest }: PageProps) {
   const [text, setText] = useState(rest.get("text") ?? example);
   const [whitespace, setWhitespace] = useState(false);
-  const { value, error } = useAnswer(`${text} ${run.has.tokenizer}`, () =>
+  const { value, error } = useAnswer(run.has.tokenizer ? `${text} ` : "", () =>
     post<Tokenized>("/api/tokenize", { text, which: "own" }),
   );
   // The published vocabularies are asked for once ours is shown: they take a moment to load.
