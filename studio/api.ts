@@ -107,6 +107,17 @@ export type DocumentPage = {
   /** Rows looked at for this page, and rows there are. */
   readonly looked: number;
   readonly total: number;
+  /** Where words were looked for in the texts of dropped documents; null where they were not. */
+  readonly texts: {
+    /** Texts looked at for this page. */
+    readonly looked: number;
+    /** Files of dropped texts, and how many of them have been read to their end so far. */
+    readonly files: number;
+    readonly filesEnded: number;
+    /** The recipe's keepRejected: below 1, not every dropped text was kept. */
+    readonly sample: number;
+    readonly minPerReason: number;
+  } | null;
 };
 
 export type Choices = {

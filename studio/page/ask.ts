@@ -16,11 +16,15 @@ async function answerOf<T>(response: Response): Promise<T> {
   throw new Refused(said ?? { error: `the studio answered ${response.status}`, hint: null });
 }
 
-export async function ask<T>(path: string, parameters: Record<string, string | number> = {}): Promise<T> {
+export async function ask<T>(
+  path: string,
+  parameters: Record<string, string | number> = {},
+  signal?: AbortSignal,
+): Promise<T> {
   const search = new URLSearchParams(
     Object.entries(parameters).map(([name, value]) => [name, String(value)]),
   );
-  return answerOf<T>(await fetch(`${path}${search.size > 0 ? `?${search}` : ""}`));
+  return answerOf<T>(await fetch(`${path}${search.size > 0 ? `?${search}` : ""}`, signal ? { signal } : {}));
 }
 
 const json = (body: unknown, signal?: AbortSignal): RequestInit => ({

@@ -11,10 +11,11 @@ import { streamSSE, stream as streamText } from "hono/streaming";
 import { UserError } from "../../lib/errors.ts";
 import type { DeviceKind } from "../../trainer/devices.ts";
 import type { GenerateRequest } from "../api.ts";
-import { openDocuments, type Question } from "./documents.ts";
+import { openDocuments } from "./documents.ts";
 import { checked, generate } from "./generate.ts";
 import { guard } from "./guard.ts";
 import { lookInside, tensorWindow } from "./inside.ts";
+import type { Question } from "./listing.ts";
 import { openMeasures } from "./measures.ts";
 import { findMemorised } from "./memorised.ts";
 import { openModelRoom } from "./model.ts";
@@ -94,7 +95,9 @@ export function studioApp(options: StudioOptions, port: () => number) {
     const given = value === "off" ? null : Number(value);
     return context.json(await measures.whatIf(stage, option, given));
   });
-  app.get("/api/documents", async context => context.json(await documents.list(questionOf(context))));
+  app.get("/api/documents", async context =>
+    context.json(await documents.list(questionOf(context), context.req.raw.signal)),
+  );
   app.get("/api/choices", async context => context.json(await documents.choices()));
   app.get("/api/document", async context => {
     const found = await documents.detail(context.req.query("id") ?? "", context.req.query("part") ?? "");

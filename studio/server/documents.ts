@@ -1,49 +1,26 @@
 /**
- * Documents of a run, kept and rejected, a page at a time. A listing reads forward from a cursor until the page is
- * full or its time is up, so that a million documents cost as little as a thousand; nothing is held in memory.
- * Parts of decisions, measures and documents carry the same name, so one document costs one part of each.
+ * Documents of a run, one at a time: decision, text, page, measures and near-duplicates; nothing is held in memory but
+ * the indexes. Parts of decisions, measures and documents carry the same name, so one document costs one part of each.
  */
 import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
-import { getDomain } from "tldts";
-import { openTable, type Row, readTable } from "../../lib/parquet.ts";
+import { type Row, readTable } from "../../lib/parquet.ts";
 import type { Plan } from "../../pipeline/execute/plan.ts";
 import { readPlan, statsSoFar } from "../../pipeline/report/workdir.ts";
-import type {
-  Choices,
-  DocumentDetail,
-  DocumentPage,
-  DocumentRow,
-  DuplicateShown,
-  MeasureShown,
-} from "../api.ts";
+import type { Choices, DocumentDetail, DocumentPage, DuplicateShown, MeasureShown } from "../api.ts";
+import { decisionParts, list, type Question, rowOf } from "./listing.ts";
 import { markTaken } from "./marked.ts";
 import type { MeasureRoom } from "./measures.ts";
 import { extractAgain, htmlOf, readPage } from "./one-page.ts";
 import { findById, indexRows, type RowIndex } from "./row-index.ts";
 import { partsOf } from "./workdir.ts";
 
-export type Question = {
-  readonly state: "kept" | "rejected" | "all";
-  readonly stage: string;
-  readonly reason: string;
-  /** Part of the URL, or of the text of kept documents. */
-  readonly query: string;
-  readonly domain: string;
-  readonly language: string;
-  /** Kept documents only. */
-  readonly minScore: number;
-  readonly cursor: string;
-};
-
-const pageRows = 50;
-const budgetMs = 1200;
 const mostMembers = 24;
 
 export type DocumentRoom = {
-  list(question: Question): Promise<DocumentPage>;
+  list(question: Question, signal?: AbortSignal): Promise<DocumentPage>;
   /** `near`: the name of the part that is likely to hold it. */
   detail(id: string, near: string): Promise<DocumentDetail | null>;
   /** The page's own HTML with what the extractor takes marked, or null. */
@@ -54,26 +31,6 @@ export type DocumentRoom = {
 const text = (value: unknown): string | null =>
   value === null || value === undefined ? null : String(value);
 
-function rowOf(row: Row, part: string): DocumentRow {
-  const kept = row["reason"] === "kept" || row["reason"] === undefined;
-  return {
-    ...{ id: String(row["id"]), part, url: text(row["url"]) },
-    stage: kept ? "" : String(row["stage"]),
-    reason: kept ? "kept" : String(row["reason"]),
-    value: text(row["value"]),
-    threshold: text(row["threshold"]),
-    ...{ title: text(row["title"]), language: text(row["language"]) },
-    score: typeof row["language_score"] === "number" ? row["language_score"] : null,
-  };
-}
-
-/** The language a dropped document was dropped for: the stage language writes it before its score. */
-const saidLanguage = (row: Row) =>
-  row["stage"] === "language" ? String(row["value"]).split(" ", 1)[0] : undefined;
-
-/** All parts of the decisions, phase by phase. */
-const decisionParts = (workdir: string): string[] => partsOf(join(workdir, "decisions")).flatMap(partsOf);
-
 function clusterParts(workdir: string): string[] {
   const dir = join(workdir, "duplicates");
   if (!existsSync(dir)) return [];
@@ -81,66 +38,6 @@ function clusterParts(workdir: string): string[] {
     .filter(name => name.endsWith(".parquet"))
     .sort()
     .map(name => join(dir, name));
-}
-
-/** What a listing reads, and which rows it takes. */
-function planOf(workdir: string, question: Question) {
-  const { state, stage, reason, language, minScore, domain } = question;
-  const query = question.query.toLowerCase();
-  const inDomain = (url: string | null) =>
-    domain === "" || (url !== null && (getDomain(url) === domain || url.includes(`//${domain}`)));
-  if (state === "kept") {
-    const inText = query !== "" && !/^https?:|^<?urn:/.test(query);
-    const columns = ["id", "url", "title", "language", "language_score", ...(inText ? ["text"] : [])];
-    const takes = (row: Row) =>
-      (language === "" || row["language"] === language) &&
-      (minScore === 0 || Number(row["language_score"]) >= minScore) &&
-      inDomain(text(row["url"])) &&
-      (query === "" ||
-        [row["id"], row["url"], row["title"], row["text"]].some(
-          cell => typeof cell === "string" && cell.toLowerCase().includes(query),
-        ));
-    return { paths: partsOf(join(workdir, "documents")), columns, takes };
-  }
-  const takes = (row: Row) =>
-    (state === "all" || row["reason"] !== "kept") &&
-    (stage === "" || row["stage"] === stage) &&
-    (reason === "" || row["reason"] === reason) &&
-    (language === "" || saidLanguage(row) === language) &&
-    inDomain(text(row["url"])) &&
-    (query === "" ||
-      [row["id"], row["url"]].some(cell => typeof cell === "string" && cell.toLowerCase().includes(query)));
-  const columns = ["id", "url", "stage", "reason", "value", "threshold"];
-  return { paths: decisionParts(workdir), columns, takes };
-}
-
-async function list(workdir: string, question: Question): Promise<DocumentPage> {
-  const { paths, columns, takes } = planOf(workdir, question);
-  const [startPart = 0, startRow = 0] = question.cursor.split(".").map(Number);
-  const until = Date.now() + budgetMs;
-  const rows: DocumentRow[] = [];
-  let looked = 0;
-  let total = 0;
-  let next: string | null = null;
-  for (const [part, path] of paths.entries()) {
-    const table = await openTable(path);
-    try {
-      total += table.rows;
-      if (part < startPart || next !== null) continue;
-      let row = part === startPart ? startRow : 0;
-      for await (const cells of table.read({ columns, from: row })) {
-        row++;
-        looked++;
-        if (takes(cells)) rows.push(rowOf(cells, basename(path, ".parquet")));
-        if (rows.length < pageRows && (looked % 512 !== 0 || Date.now() < until)) continue;
-        next = `${part}.${row}`;
-        break;
-      }
-    } finally {
-      table.close();
-    }
-  }
-  return { rows, next, looked, total };
 }
 
 type Indexes = { readonly decisions: RowIndex; readonly members: RowIndex; readonly clusters: RowIndex };
@@ -255,7 +152,7 @@ export function openDocuments(workdir: string, room: MeasureRoom): DocumentRoom 
     clusters: indexRows(() => clusterParts(workdir), "cluster_id"),
   };
   return {
-    list: question => list(workdir, question),
+    list: (question, signal) => list(workdir, question, signal),
     detail: (id, near) => detail(workdir, indexes, { id, near }, room),
     async original(id) {
       const found = await findDecision(indexes, id);

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { packageRoot } from "../../lib/package-root.ts";
 import { openStudio, statsOf, workdir } from "./setting.ts";
@@ -108,7 +109,7 @@ test("why a page was dropped is two clicks away, with its value against the thre
   await picture(page, "dropped");
 });
 
-test("a kept document is found by words of its text and shown beside its page", async t => {
+test("documents are found by words of their text, kept and dropped, and shown beside their page", async t => {
   const opened = await open(t);
   if (!opened) return;
   const { page, go } = opened;
@@ -128,6 +129,20 @@ test("a kept document is found by words of its text and shown beside its page", 
   await page.keyboard.press("Enter");
   await page.locator(".document-list button").nth(9).waitFor({ state: "detached" });
   assert.ok((await page.locator(".document-list button").count()) >= 1);
+  const path = join(workdir, "rejected", "gopher-quality", "part-00000.jsonl.gz");
+  const dropped = JSON.parse(gunzipSync(readFileSync(path)).toString("utf8").split("\n", 1)[0]!) as {
+    id: string;
+    text: string;
+  };
+  const said = new URLSearchParams({
+    state: "rejected",
+    q: dropped.text.split(/\s+/).slice(0, 12).join(" "),
+  });
+  await go(`#/documents?${said}`);
+  await page.getByText("the run kept the texts of 1.0 % only").waitFor();
+  await page.locator(".document-list small", { hasText: "gopher-quality: " }).first().click();
+  await page.getByText("dropped by gopher-quality").waitFor();
+  assert.ok((await page.locator("article").innerText()).includes(dropped.id));
 });
 
 test("a name's tokens, their ids and the merges of a word are shown, and pointing links them", async t => {

@@ -1,11 +1,11 @@
 /** Documents one by one: found by stage, reason, language, domain or words; each with its page and its whole story. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Choices, DocumentDetail, DocumentPage, DocumentRow } from "../../api.ts";
 import { difference } from "../../difference.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
-import { count, short } from "../words.ts";
+import { count, share, short } from "../words.ts";
 
 const filterNames = ["state", "stage", "reason", "q", "domain", "language", "minScore"] as const;
 
@@ -140,7 +140,7 @@ export function DocumentsPage({ run, rest }: PageProps) {
           <input
             type="search"
             value={filters.q}
-            placeholder={state === "kept" ? "words of the text, or a URL" : "part of a URL, or an id"}
+            placeholder="words of the text, or a URL"
             size={26}
             onChange={event => go({ q: event.currentTarget.value.trim() })}
           />
@@ -155,16 +155,27 @@ export function DocumentsPage({ run, rest }: PageProps) {
                 <Row row={row} chosen={row.id === id} choose={() => go({ id: row.id, part: row.part })} />
               </li>
             ))}
-            {listing.rows.length === 0 && !listing.busy && <li class="empty">No such document.</li>}
+            {listing.rows.length === 0 && !listing.busy && (
+              <li class="empty">{listing.next === null ? "No such document." : "None so far."}</li>
+            )}
           </ul>
-          <p class="quiet">
-            {count(listing.rows.length)} shown, {count(listing.looked)} of {count(listing.total)} looked at{" "}
+          <p class="quiet" role="status">
+            {count(listing.rows.length)} shown, {count(listing.looked)} of {count(listing.total)} looked at
+            {listing.texts && <Texts {...listing.texts} />}{" "}
             {listing.next !== null && (
               <button type="button" class="small" disabled={listing.busy} onClick={listing.more}>
                 {listing.busy ? "looking…" : "go on"}
               </button>
             )}
           </p>
+          {listing.texts && listing.texts.sample < 1 && (
+            <p class="quiet">
+              Of what it dropped, the run kept the texts of {share(listing.texts.sample, 1)} only, and at
+              least {count(listing.texts.minPerReason)} for each reason and part: a dropped document whose
+              words are not found may be there all the same. <code>keepRejected: all</code> in the recipe
+              keeps every text.
+            </p>
+          )}
         </div>
         {id ? (
           <Detail
@@ -184,6 +195,17 @@ export function DocumentsPage({ run, rest }: PageProps) {
   );
 }
 
+/** How much was looked at for words. */
+function Texts({ looked, files, filesEnded }: NonNullable<DocumentPage["texts"]>) {
+  return (
+    <>
+      {" "}
+      by address, {count(looked)} by {looked === 1 ? "its" : "their"} text ({count(filesEnded)} of{" "}
+      {count(files)} files of dropped texts)
+    </>
+  );
+}
+
 function useListing(filters: Record<string, string>, mark: string) {
   const key = JSON.stringify(filters);
   const [state, set] = useState({
@@ -191,35 +213,36 @@ function useListing(filters: Record<string, string>, mark: string) {
     next: null as string | null,
     looked: 0,
     total: 0,
+    texts: null as DocumentPage["texts"],
     busy: true,
     error: null as Error | null,
   });
+  const asking = useRef(new AbortController());
   const load = async (
-    cursor: string,
-    before: readonly DocumentRow[],
-    looked: number,
-    current: () => boolean,
+    before: { rows: readonly DocumentRow[]; looked: number; texts: number },
+    cursor = "",
   ) => {
+    const { signal } = asking.current;
     set(held => ({ ...held, busy: true }));
     try {
-      const page = await ask<DocumentPage>("/api/documents", { ...filters, cursor });
-      if (!current()) return;
+      const page = await ask<DocumentPage>("/api/documents", { ...filters, cursor }, signal);
+      if (signal.aborted) return;
       set({
-        ...{ rows: [...before, ...page.rows], next: page.next, looked: looked + page.looked },
+        ...{ rows: [...before.rows, ...page.rows], next: page.next, looked: before.looked + page.looked },
+        texts: page.texts && { ...page.texts, looked: before.texts + page.texts.looked },
         ...{ total: page.total, busy: false, error: null },
       });
     } catch (error) {
-      if (current()) set(held => ({ ...held, busy: false, error: error as Error }));
+      if (!signal.aborted) set(held => ({ ...held, busy: false, error: error as Error }));
     }
   };
   useEffect(() => {
-    let live = true;
-    void load("", [], 0, () => live);
-    return () => {
-      live = false;
-    };
+    asking.current = new AbortController();
+    void load({ rows: [], looked: 0, texts: 0 });
+    return () => asking.current.abort();
   }, [key, mark]);
-  return { ...state, more: () => void load(state.next ?? "", state.rows, state.looked, () => true) };
+  const { rows, looked, texts, next } = state;
+  return { ...state, more: () => void load({ rows, looked, texts: texts?.looked ?? 0 }, next ?? "") };
 }
 
 const inView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
