@@ -3,12 +3,16 @@
  * With CURATE_SCREENSHOTS=1 the pictures of docs/studio.md are made anew.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { writeAtomic } from "../../lib/atomic.ts";
 import { packageRoot } from "../../lib/package-root.ts";
+import { emptyStats } from "../../pipeline/stats.ts";
+import { serve } from "../../studio/server/app.ts";
 import { openStudio, statsOf, workdir } from "./setting.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
@@ -23,14 +27,18 @@ async function open(
   t: TestContext,
   width = 1360,
   colorScheme: "light" | "dark" = "light",
+  dir = "",
 ): Promise<Opened | null> {
   if (!executablePath) {
     assert.notEqual(process.env["CI"], "true", "no Chromium");
     t.skip("no Chromium on this machine");
     return null;
   }
-  const studio = await openStudio(t);
+  const studio = dir
+    ? await serve({ workdir: dir, compare: [], port: 0, device: "cpu" })
+    : await openStudio(t);
   if (!studio) return null;
+  if (dir) t.after(() => studio.close());
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   t.after(() => browser?.close());
   const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
@@ -260,4 +268,45 @@ test("narrow and dark, the page stays within its width and number keys change th
     assert.ok(over <= 0, `page ${key} is ${over} pixels too wide`);
     if (key === "1") await picture(page, "narrow-dark");
   }
+});
+
+test("a folder with nothing yet says so and follows, runs that were cut off, stopped or failed say where", async t => {
+  const dir = mkdtempSync(join(tmpdir(), "curate-states-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const opened = await open(t, 1000, "light", dir);
+  if (!opened) return;
+  const { page, go } = opened;
+  await page.getByText("Nothing has been run here yet").waitFor();
+  const jobs = join(dir, "work", "documents-1", "jobs");
+  mkdirSync(jobs, { recursive: true });
+  const read = { ...emptyStats("read"), in: 1234, out: 1234 };
+  writeFileSync(join(jobs, "0.json"), JSON.stringify({ stats: [read], outputs: [] }));
+  const became = (state: string, phase: string) => {
+    const phases = {
+      "documents-1": { key: "k", state: phase, jobs: 3, started: "2026-01-01T00:00:00.000Z" },
+      tokenizer: { key: "k", state: "waiting" },
+    };
+    const run = { state, version: "0", node: "v20", name: "small", phases };
+    writeFileSync(join(dir, "run.json"), JSON.stringify(run));
+  };
+  became("running", "running");
+  const recipe = { name: "small", keepRejected: { sample: 1, minPerReason: 1 }, stages: [] };
+  const plan = { version: "0", recipe, inputs: [], files: [] };
+  writeAtomic(join(dir, "work", "plan.json"), JSON.stringify(plan));
+  await page.getByText("The run was cut off in phase documents-1.").waitFor();
+  assert.match(await page.locator(".facts").innerText(), /1,234/);
+  for (const [state, phase, said] of [
+    ["stopped", "running", "The run was stopped in phase documents-1."],
+    ["failed", "running", "The run failed in phase documents-1."],
+    ["stopped", "done", "The run stopped after phase documents-1;"],
+  ] as const) {
+    became(state, phase);
+    await page.reload();
+    await page.locator(".notice", { hasText: said }).waitFor();
+    assert.equal(await page.locator(".state").innerText(), state);
+  }
+  became("failed", "running");
+  await page.reload();
+  await go("#/documents");
+  await page.getByText("No document is kept yet").waitFor();
 });

@@ -156,7 +156,13 @@ export function DocumentsPage({ run, rest }: PageProps) {
               </li>
             ))}
             {listing.rows.length === 0 && !listing.busy && (
-              <li class="empty">{listing.next === null ? "No such document." : "None so far."}</li>
+              <li class="empty">
+                {state === "kept" && !run.has.documents
+                  ? "No document is kept yet: each has to pass the last stage first. Dropped ones can be read already."
+                  : listing.next === null
+                    ? "No such document."
+                    : "None so far."}
+              </li>
             )}
           </ul>
           <p class="quiet" role="status">

@@ -97,6 +97,14 @@ function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; 
 /** What is going on now; nothing once all is done. */
 function Phases({ run }: { readonly run: RunOverview }) {
   const running = run.phases.filter(({ state }) => state === "running" || state === "failed");
+  const ended = run.phases.findLast(({ state }) => state === "done");
+  if (run.state === "stopped" && running.length === 0 && ended)
+    return (
+      <p class="notice" role="status">
+        The run stopped after phase {ended.name}; <code>curate run</code> without <code>--until</code> goes on
+        from there.
+      </p>
+    );
   if (run.state === "failed" || run.state === "cut off" || run.state === "stopped")
     return (
       <p class="notice bad" role="status">
