@@ -2,9 +2,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { shown, UserError } from "../lib/errors.ts";
-import { readTable } from "../lib/parquet.ts";
+import { openTable } from "../lib/parquet.ts";
 import { readRunState } from "../pipeline/execute/execute.ts";
-import { changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
+import { addColumns, changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
 import { readPlan, readStats } from "../pipeline/report/workdir.ts";
 import type { FlagValues } from "./command.ts";
 import { funnelTable } from "./funnel.ts";
@@ -35,8 +35,17 @@ export async function whatIf(workdir: string, set: string): Promise<WhatIf> {
   const replay = openReplay(judged.stage, options);
   const dir = join(workdir, "measures", name);
   for (const file of existsSync(dir) ? readdirSync(dir).sort() : []) {
-    for await (const { id: _, reason, ...measures } of readTable(join(dir, file)))
-      replay.add(measures as Record<string, number>, reason === "" || reason === null);
+    const table = await openTable(join(dir, file));
+    try {
+      const columns = table.columns.filter(column => column !== "id");
+      for await (const group of table.readColumns({ columns })) {
+        const { reason, ...measures } = Object.fromEntries(group.columns);
+        const kept = (at: number) => !reason?.[at];
+        addColumns(replay, new Map(Object.entries(measures)), group.rows, kept);
+      }
+    } finally {
+      table.close();
+    }
   }
   if (replay.counts.in === 0)
     throw new UserError(`${dir} holds no measures: the stage ${name} has not run in this workdir`);

@@ -98,12 +98,12 @@ function schemaElements(schema: Schema): SchemaElement[] {
 
 /** The reader's own code, loaded at the first file: most commands read none, and it costs 0.1 s of CPU time. */
 async function openReader() {
-  const [{ parquetMetadataAsync, parquetReadObjects }, { compressors }] = await Promise.all([
+  const [{ parquetMetadataAsync, parquetRead, parquetSchema }, { compressors }] = await Promise.all([
     import("hyparquet"),
     import("hyparquet-compressors"),
   ]);
   const GZIP = (input: Uint8Array) => new Uint8Array(gunzipSync(input));
-  return { parquetMetadataAsync, parquetReadObjects, compressors: { ...compressors, GZIP } };
+  return { parquetMetadataAsync, parquetRead, parquetSchema, compressors: { ...compressors, GZIP } };
 }
 
 /** The file as hyparquet wants it; nothing is read before it is asked for. */
@@ -124,21 +124,48 @@ function fileBuffer(fd: number): AsyncBuffer {
   };
 }
 
+export type Range = {
+  readonly columns?: readonly string[];
+  readonly from?: number;
+  readonly to?: number;
+};
+
+/** Consecutive rows column by column. */
+export type ColumnGroup<Text = string> = {
+  /** Number of the first row in the file. */
+  readonly from: number;
+  readonly rows: number;
+  /** `rows` cells each, in the order of the file's schema. */
+  readonly columns: ReadonlyMap<string, ArrayLike<Exclude<Cell, string> | Text>>;
+};
+
 export type TableReader = {
   readonly rows: number;
   readonly columns: readonly string[];
   /** Rows in order, one row group in memory at a time; `from` skips whole row groups without reading them. */
-  read(options?: {
-    readonly columns?: readonly string[];
-    readonly from?: number;
-    readonly to?: number;
-  }): AsyncGenerator<Row>;
+  read(range?: Range): AsyncGenerator<Row>;
+  /** The same cells without an object for each row, a row group at a time: two fifths of the time for a filter's measures. */
+  readColumns(range?: Range): AsyncGenerator<ColumnGroup>;
+  /** As readColumns, with `decode` in place of the decoding of UTF-8: the bytes are not to be kept. */
+  readColumns<Text>(
+    range: Range & { readonly decode: (bytes: Uint8Array) => Text },
+  ): AsyncGenerator<ColumnGroup<Text>>;
   close(): void;
 };
 
-/** Opens a Parquet file. Throws UserError when it is not one. Integers come back as numbers. */
+type Decode = (bytes: Uint8Array) => unknown;
+type Decoded = ArrayLike<unknown> & { slice(from: number, to: number): Decoded };
+type Chunk = { readonly data: Decoded; readonly start: number };
+
+const utf8 = new TextDecoder();
+const toText: Decode = bytes => utf8.decode(bytes);
+
+/**
+ * Opens a Parquet file. Throws UserError when it is not one, and at a row group whose columns hold fewer rows than the
+ * footer says. Integers come back as numbers.
+ */
 export async function openTable(path: string): Promise<TableReader> {
-  const { parquetMetadataAsync, parquetReadObjects, compressors } = await openReader();
+  const { parquetMetadataAsync, parquetRead, parquetSchema, compressors } = await openReader();
   const fd = openSync(path, "r");
   let metadata: FileMetaData;
   const file = fileBuffer(fd);
@@ -152,37 +179,88 @@ export async function openTable(path: string): Promise<TableReader> {
     );
   }
   const columns = metadata.schema.filter(element => !element.num_children).map(element => element.name);
+  const elements = parquetSchema(metadata).children.map(({ element }) => element);
+
+  /** Cells of the rows from `from` to `to`, which lie in one row group of `groupRows` rows. */
+  async function group(
+    from: number,
+    to: number,
+    groupRows: number,
+    wanted: Range["columns"],
+    decode: Decode,
+  ) {
+    const chunks = new Map<string, Chunk[]>();
+    // Where few rows are wanted, only their strings are decoded: pages come whole.
+    const few = to - from < groupRows / 4;
+    await parquetRead({
+      ...{ file, metadata, compressors, rowStart: from, rowEnd: to },
+      ...(wanted ? { columns: [...wanted] } : {}),
+      parsers: { stringFromBytes: (bytes: Uint8Array) => (few ? bytes : bytes && decode(bytes)) },
+      onChunk({ columnName, columnData, rowStart }) {
+        const held = chunks.get(columnName) ?? [];
+        chunks.set(columnName, held);
+        held.push({ data: columnData as Decoded, start: rowStart });
+      },
+    });
+    const found = new Map<string, ArrayLike<never>>();
+    for (const { name, type } of elements) {
+      if (wanted && !wanted.includes(name)) continue;
+      const cells = between(chunks.get(name) ?? [], from, to);
+      if (cells.length !== to - from)
+        throw new UserError(
+          `${path} is damaged: its column ${name} has ${cells.length} of the ${to - from} rows from ${from} on`,
+          "Delete it and run again to have it rebuilt.",
+        );
+      const late = few && type === "BYTE_ARRAY";
+      const plain = (cell: unknown) =>
+        typeof cell === "bigint" ? Number(cell) : late && cell instanceof Uint8Array ? decode(cell) : cell;
+      found.set(name, (late || type === "INT64" ? Array.from(cells, plain) : cells) as ArrayLike<never>);
+    }
+    return found;
+  }
+
+  async function* groups(
+    { columns: wanted, from = 0, to = Number.POSITIVE_INFINITY }: Range,
+    decode: Decode,
+  ) {
+    let start = 0;
+    for (const { num_rows } of metadata.row_groups) {
+      const end = start + Number(num_rows);
+      const [first, last] = [Math.max(start, from), Math.min(end, to)];
+      if (first < last) {
+        const cells = await group(first, last, end - start, wanted, decode);
+        yield { from: first, rows: last - first, columns: cells };
+      }
+      start = end;
+    }
+  }
+
   return {
     rows: Number(metadata.num_rows),
     columns,
-    async *read({ columns: wanted, from = 0, to = Number.POSITIVE_INFINITY } = {}) {
-      let start = 0;
-      for (const group of metadata.row_groups) {
-        const end = start + Number(group.num_rows);
-        if (end > from && start < to) {
-          const rows = await parquetReadObjects({
-            file,
-            metadata,
-            compressors,
-            rowStart: Math.max(start, from),
-            rowEnd: Math.min(end, to),
-            ...(wanted ? { columns: [...wanted] } : {}),
-          });
-          for (const row of rows) yield plain(row);
+    async *read(range = {}) {
+      for await (const { rows, columns: cells } of groups(range, toText)) {
+        const [names, lists] = [[...cells.keys()], [...cells.values()] as ArrayLike<Cell | undefined>[]];
+        for (let at = 0; at < rows; at++) {
+          const row: Record<string, Cell> = {};
+          for (let k = 0; k < names.length; k++) row[names[k]!] = lists[k]![at] ?? null;
+          yield row;
         }
-        start = end;
       }
     },
+    readColumns: (range: Range & { readonly decode?: Decode } = {}) => groups(range, range.decode ?? toText),
     close: () => closeSync(fd),
   };
 }
 
-function plain(row: Record<string, unknown>): Row {
-  const out: Record<string, Cell> = {};
-  for (const [name, value] of Object.entries(row)) {
-    out[name] = typeof value === "bigint" ? Number(value) : value === undefined ? null : (value as Cell);
-  }
-  return out;
+/** The cells of the rows from `from` to `to`, as many as the chunks hold of them. */
+function between(chunks: readonly Chunk[], from: number, to: number): ArrayLike<unknown> {
+  const parts = chunks.map(({ data, start }) =>
+    start >= from && start + data.length <= to
+      ? data
+      : data.slice(Math.max(0, from - start), Math.max(0, to - start)),
+  );
+  return parts.length === 1 ? parts[0]! : parts.flatMap(part => Array.from(part));
 }
 
 /** Rows of one file, closed at the end or when the caller stops early. */

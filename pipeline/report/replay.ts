@@ -85,6 +85,23 @@ export function openReplay(
   };
 }
 
+/**
+ * Counts `rows` documents whose measures lie in columns. One object stands for each of them in turn, so that a rule
+ * costs only the cells it looks at.
+ */
+export function addColumns(
+  replay: Pick<ReturnType<typeof openReplay>, "add">,
+  columns: ReadonlyMap<string, ArrayLike<unknown>>,
+  rows: number,
+  kept: (at: number) => boolean,
+): void {
+  let at = 0;
+  const measures = {};
+  for (const [name, cells] of columns)
+    Object.defineProperty(measures, name, { enumerable: true, get: () => cells[at] });
+  for (; at < rows; at++) replay.add(measures, kept(at));
+}
+
 /** The lines of a filter's rules; the option of each is the one whose change moves it. */
 export function linesOf(stage: Pick<Stage, "marks">, options: Values): Line[] {
   const marks = stage.marks?.(options as never) ?? [];

@@ -5,8 +5,15 @@
  */
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { readTable } from "../../lib/parquet.ts";
-import { changed, type Judged, judgedStage, linesOf, openReplay } from "../../pipeline/report/replay.ts";
+import { openTable } from "../../lib/parquet.ts";
+import {
+  addColumns,
+  changed,
+  type Judged,
+  judgedStage,
+  linesOf,
+  openReplay,
+} from "../../pipeline/report/replay.ts";
 import { readPlan } from "../../pipeline/report/workdir.ts";
 import type { Histogram, StageMeasures, Threshold, WhatIfAnswer } from "../api.ts";
 import { markOf, partsOf, stageYaml } from "./workdir.ts";
@@ -21,26 +28,40 @@ type Columns = {
 const bars = 60;
 
 async function readColumns(workdir: string, stage: string, mark: string): Promise<Columns> {
-  const values = new Map<string, number[]>();
-  const kept: number[] = [];
+  const chunks = new Map<string, { readonly at: number; readonly cells: Float64Array }[]>();
+  const kept: Uint8Array[] = [];
+  let documents = 0;
   for (const path of partsOf(join(workdir, "measures", stage))) {
-    for await (const { id: _, reason, ...measures } of readTable(path)) {
-      for (const [name, value] of Object.entries(measures)) {
-        const list = values.get(name) ?? [];
-        values.set(name, list);
-        list[kept.length] = typeof value === "number" ? value : Number.NaN;
+    const table = await openTable(path);
+    try {
+      const columns = table.columns.filter(column => column !== "id");
+      for await (const group of table.readColumns({ columns })) {
+        for (const [name, cells] of group.columns) {
+          if (name === "reason") {
+            kept.push(Uint8Array.from(cells, reason => (reason ? 0 : 1)));
+            continue;
+          }
+          const list = chunks.get(name) ?? [];
+          chunks.set(name, list);
+          const numbers = Float64Array.from(cells, cell => (typeof cell === "number" ? cell : Number.NaN));
+          list.push({ at: documents, cells: numbers });
+        }
+        documents += group.rows;
       }
-      kept.push(reason === "" || reason === null ? 1 : 0);
+    } finally {
+      table.close();
     }
     // Reading a part is one long breath: let other requests in between.
     await setImmediate();
   }
-  return {
-    mark,
-    documents: kept.length,
-    kept: Uint8Array.from(kept),
-    values: new Map([...values].map(([name, list]) => [name, Float64Array.from(list)])),
-  };
+  const values = new Map<string, Float64Array>();
+  for (const [name, list] of chunks) {
+    // A part may lack a measure that others have.
+    const whole = new Float64Array(documents).fill(Number.NaN);
+    for (const { at, cells } of list.splice(0)) whole.set(cells, at);
+    values.set(name, whole);
+  }
+  return { mark, documents, kept: Buffer.concat(kept), values };
 }
 
 /** The lines of a filter's rules by measure. */
@@ -110,14 +131,8 @@ export function openMeasures(workdir: string): MeasureRoom {
       const judged = judgedOf(name);
       const { was, now, options } = changed(judged, option, value);
       const columns = await columnsOf(name);
-      const names = [...columns.values.keys()];
-      const lists = [...columns.values.values()];
       const replay = openReplay(judged.stage, options);
-      const row: Record<string, number> = {};
-      for (let i = 0; i < columns.documents; i++) {
-        for (let k = 0; k < names.length; k++) row[names[k]!] = lists[k]![i]!;
-        replay.add(row, columns.kept[i] === 1);
-      }
+      addColumns(replay, columns.values, columns.documents, at => columns.kept[at] === 1);
       const { reasonsNow: _, ...counts } = replay.counts;
       return {
         ...{ stage: name, option, was, now, ...counts },

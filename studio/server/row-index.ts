@@ -25,6 +25,18 @@ export function hashOf(value: string): number {
   return hash >>> 0;
 }
 
+const utf8 = new TextDecoder();
+
+/** The hash of what these bytes of UTF-8 say; ASCII is not decoded for it. */
+export function hashOfBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i]! > 0x7f) return hashOf(utf8.decode(bytes));
+    hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
 type Held = { readonly mark: string; readonly hashes: Uint32Array };
 
 export function indexRows(paths: () => readonly string[], column: string): RowIndex {
@@ -37,8 +49,16 @@ export function indexRows(paths: () => readonly string[], column: string): RowIn
     const table = await openTable(path);
     try {
       const hashes = new Uint32Array(table.rows);
-      let at = 0;
-      for await (const row of table.read({ columns: [column] })) hashes[at++] = hashOf(String(row[column]));
+      for await (const { from, rows, columns } of table.readColumns({
+        columns: [column],
+        decode: hashOfBytes,
+      })) {
+        const cells = columns.get(column)!;
+        for (let i = 0; i < rows; i++) {
+          const cell = cells[i]!;
+          hashes[from + i] = typeof cell === "number" ? cell : hashOf(String(cell));
+        }
+      }
       held.set(path, { mark, hashes });
       // Reading a part is one long breath: let other requests in between.
       await setImmediate();
@@ -81,10 +101,15 @@ export async function rowAt(path: string, at: number, columns?: readonly string[
 export async function findById(path: string, id: string): Promise<Row | null> {
   const table = await openTable(path);
   try {
-    let at = 0;
-    for await (const row of table.read({ columns: ["id"] })) {
-      if (row["id"] === id) return rowAt(path, at);
-      at++;
+    const wanted = Buffer.from(id);
+    const decode = (bytes: Uint8Array) =>
+      wanted.equals(bytes) || (bytes[0]! > 0x7f && utf8.decode(bytes) === id);
+    for await (const { from, rows, columns } of table.readColumns({ columns: ["id"], decode })) {
+      const cells = columns.get("id")!;
+      for (let i = 0; i < rows; i++) {
+        if (cells[i] === true)
+          for await (const row of table.read({ from: from + i, to: from + i + 1 })) return row;
+      }
     }
     return null;
   } finally {

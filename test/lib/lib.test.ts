@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFile
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import { createAtomic, sha256File, temporaryName, writeAtomic } from "../../lib/atomic.ts";
 import { nearest, shown, UserError } from "../../lib/errors.ts";
 import { makeFolder } from "../../lib/folder.ts";
@@ -102,6 +103,113 @@ test("Parquet rows come back as they were, nulls and all, over several row group
   for await (const row of opened.read({ columns: ["n"], from: 39_999, to: 40_001 })) slice.push(row);
   opened.close();
   assert.deepEqual(slice, [{ n: 39_999e9 }, { n: 40_000e9 }]);
+});
+
+test("columns hold the same cells as rows, for any table, any columns and any range", async () => {
+  const word = fc.oneof(
+    fc.constantFrom("", "a", "köln", "\u{1f600}"),
+    fc.string({ unit: "grapheme", maxLength: 9 }),
+  );
+  const schema = { s: "string", n: "int", x: "double", ok: "boolean" } as const;
+  const row = fc.record({
+    s: fc.option(word),
+    n: fc.option(fc.maxSafeInteger()),
+    x: fc.option(fc.double()),
+    ok: fc.option(fc.boolean()),
+  });
+  const made = fc.record({
+    // Where a column has no null, or repeats one value, it is stored in another way.
+    rows: fc.array(row, { minLength: 1, maxLength: 40 }),
+    full: fc.boolean(),
+    atLeast: fc.constantFrom(0, 10, 100, 1000, 25_000),
+    columns: fc.option(fc.subarray(["s", "n", "x", "ok"], { minLength: 1 }), { nil: undefined }),
+    edges: fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
+  });
+  const dir = temporary();
+  let [runs, several] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(made, async ({ rows, full, atLeast, columns, edges }) => {
+      const path = join(dir, `${runs++}.parquet`);
+      const filled = rows.map(one =>
+        full ? { s: one.s ?? "", n: one.n ?? 0, x: one.x ?? 0, ok: one.ok ?? false } : one,
+      );
+      const all = Array.from({ length: Math.max(rows.length, atLeast) }, (_, i) => filled[i % rows.length]!);
+      const writer = createTable(path, schema);
+      for (const one of all) writer.add(one);
+      writer.commit();
+      const [from, to] = edges.map(edge => Math.round(edge * all.length)).sort((a, b) => a - b) as [
+        number,
+        number,
+      ];
+      const names = (["s", "n", "x", "ok"] as const).filter(name => columns?.includes(name) ?? true);
+      const expected = all.slice(from, to).map(one => names.map(name => one[name]));
+      const range = { ...(columns ? { columns } : {}), from, to };
+      const opened = await openTable(path);
+      const [byRow, byColumn, lengths]: unknown[][] = [[], [], []];
+      for await (const one of opened.read(range)) byRow!.push(Object.values(one));
+      let groups = 0;
+      for await (const group of opened.readColumns(range)) {
+        groups++;
+        assert.equal(group.from, from + byColumn!.length);
+        assert.deepEqual([...group.columns.keys()], names);
+        for (const cells of group.columns.values()) assert.equal(cells.length, group.rows);
+        const lists = [...group.columns.values()];
+        for (let i = 0; i < group.rows; i++) byColumn!.push(lists.map(cells => cells[i]));
+      }
+      for await (const { rows: n, columns: cells } of opened.readColumns({
+        ...{ columns: ["s"], from, to },
+        decode: (bytes: Uint8Array) => bytes.length,
+      }))
+        for (let i = 0; i < n; i++) lengths!.push(cells.get("s")![i]);
+      opened.close();
+      if (groups > 1) several++;
+      assert.deepEqual(byRow, expected);
+      assert.deepEqual(byColumn, expected);
+      assert.deepEqual(
+        lengths,
+        all.slice(from, to).map(({ s }) => (s === null ? null : Buffer.byteLength(s))),
+      );
+    }),
+    { seed: 11, numRuns: 40 },
+  );
+  assert.ok(several > 2, `${several} tables of several row groups`);
+});
+
+test("a footer that promises more rows than a column holds is an error in words, for rows and for columns", async () => {
+  const path = join(temporary(), "t.parquet");
+  const writer = createTable(path, { n: "int" });
+  for (let n = 0; n < 50; n++) writer.add({ n });
+  writer.commit();
+  const bytes = readFileSync(path);
+  const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+  let told = 0;
+  // 50 as the format's compact integers have it.
+  for (let at = footer; at < bytes.length - 8; at++) {
+    if (bytes[at] !== 100) continue;
+    const many = Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x7f]);
+    const end = Buffer.alloc(8, "PAR1");
+    end.writeUInt32LE(bytes.length - 8 - footer + many.length - 1);
+    const body = Buffer.concat([bytes.subarray(0, at), many, bytes.subarray(at + 1, bytes.length - 8)]);
+    writeFileSync(path, Buffer.concat([body, end]));
+    for (const columnwise of [false, true]) {
+      try {
+        const opened = await openTable(path);
+        let rows = 0;
+        if (columnwise) for await (const group of opened.readColumns()) rows += group.rows;
+        else for await (const _ of opened.read()) rows++;
+        opened.close();
+        assert.equal(rows, 50);
+      } catch (error) {
+        assert.ok(error instanceof UserError, String(error));
+        assert.match(
+          error.message,
+          /is damaged: its column n has 50 of the \d+ rows from 0 on$|is not a readable/,
+        );
+        told++;
+      }
+    }
+  }
+  assert.ok(told >= 2, `${told} told`);
 });
 
 test("an empty Parquet table is a valid file with no rows", async () => {
