@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { shown, UserError } from "../lib/errors.ts";
 import { openTable } from "../lib/parquet.ts";
 import { readRunState } from "../pipeline/execute/execute.ts";
-import { addColumns, changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
+import { addColumns, type Counts, changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
 import { readPlan, readStats } from "../pipeline/report/workdir.ts";
 import type { FlagValues } from "./command.ts";
 import { funnelTable } from "./funnel.ts";
@@ -12,17 +12,11 @@ import { parseSets, workdirOf } from "./load.ts";
 import type { statsFlags } from "./stats.ts";
 import { colourful, json, number, out, percent, table } from "./terminal.ts";
 
-export type WhatIf = {
+export type WhatIf = Counts & {
   readonly stage: string;
   readonly option: string;
   readonly was: unknown;
   readonly now: unknown;
-  readonly in: number;
-  readonly keptBefore: number;
-  readonly keptNow: number;
-  readonly newlyKept: number;
-  readonly newlyDropped: number;
-  readonly reasonsNow: Record<string, number>;
 };
 
 /** Replays one stage's decisions from its recorded measures with other options. Reads no text. */

@@ -4,8 +4,8 @@
  * core of an AMD EPYC, where createHash of node:crypto takes more than 1,000.
  * Sources: FIPS 180-4; the XXH64 specification (Collet).
  */
-import * as w from "./assembler.ts";
-import { type Code, get, i32, i64, int, set, v128, type WasmFunction } from "./assembler.ts";
+import * as w from "../wasm-assembler.ts";
+import { type Code, get, i32, i64, int, set, v128, type WasmFunction } from "../wasm-assembler.ts";
 
 const reverseBytes = [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12];
 const rotate = (v: Code, local: number, bits: number): Code => [

@@ -2,8 +2,8 @@
  * The part of the MinHash kernel that reads text: `normalise` makes tokens of UTF-8 text by a table of characters, `tokens`
  * finds them in text that is normalised already. Both write where each token starts, and put one space between two.
  */
-import * as w from "./assembler.ts";
-import { type Code, get, i32, int, set, v128, type WasmFunction } from "./assembler.ts";
+import * as w from "../wasm-assembler.ts";
+import { type Code, get, i32, int, set, v128, type WasmFunction } from "../wasm-assembler.ts";
 import { kinds } from "./normalise.ts";
 
 /** tokens(text, length, starts): squeezes runs of spaces, writes where each word starts (u32), gives the number of words. */

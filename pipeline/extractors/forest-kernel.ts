@@ -5,8 +5,8 @@
  * walk costs a misprediction at every other node: 3 to 4 µs a row with 170 trees of 24 leaves, this under 1.
  * Knows nothing of what the columns mean.
  */
-import * as w from "../dedup/assembler.ts";
-import { type Code, get, i32, int, set, v128, type WasmFunction } from "../dedup/assembler.ts";
+import * as w from "../wasm-assembler.ts";
+import { type Code, get, i32, int, set, v128, type WasmFunction } from "../wasm-assembler.ts";
 import { DECIDED, type Forest, LOOK } from "./forest.ts";
 
 /** Rows of a batch: two vectors of bytes. */
