@@ -12,9 +12,9 @@ import { createMerger, pairTableOf } from "../../tokenizer/merge.ts";
 import { createPairTable, noMerge } from "../../tokenizer/pair-table.ts";
 import { encodeWithSpecials } from "../../tokenizer/specials.ts";
 import { createTokenSink } from "../../tokenizer/token-array.ts";
-import { createCounter } from "../../tokenizer/training/counter.ts";
 import { trainFromCounts } from "../../tokenizer/training/train.ts";
 import { byteIds, endOfTextId, type Vocabulary } from "../../tokenizer/vocabulary.ts";
+import { countTexts } from "./counted.ts";
 import { c4Documents, dataText, fuzzedTexts, novels, tiktoken, versionOf, withoutData } from "./oracles.ts";
 
 function assertSameIds(ours: ArrayLike<number>, theirs: ArrayLike<number>, text: string): void {
@@ -59,18 +59,7 @@ const gpt2 = loadTokenizer("gpt2").vocabulary;
 const cl100k = loadTokenizer("cl100k_base").vocabulary;
 
 function trainOn(texts: readonly string[], vocabSize: number, specials = ["<|endoftext|>"]): Vocabulary {
-  const counter = createCounter({ pattern: "llama3" }, "unused");
-  for (const text of texts) counter.addText(text);
-  const words = counter.words()!;
-  const counted = {
-    words,
-    different: words.size,
-    wordsFrom: 1,
-    corpus: counter.corpus(),
-    pattern: "llama3",
-    unicode: "16.0.0",
-  } as const;
-  return trainFromCounts(counted, { vocabSize, specials }).vocabulary;
+  return trainFromCounts(countTexts(texts, "llama3"), { vocabSize, specials }).vocabulary;
 }
 const own = trainOn(fuzzedTexts(1, 3000), 2000, ["<|endoftext|>", "<|end|>", "<|end|>x"]);
 

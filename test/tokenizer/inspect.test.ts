@@ -20,26 +20,15 @@ import {
 } from "../../tokenizer/inspect/tokens.ts";
 import { encodeDocuments } from "../../tokenizer/shards/encode-documents.ts";
 import { shardFileName } from "../../tokenizer/shards/format.ts";
-import { createCounter } from "../../tokenizer/training/counter.ts";
 import { trainFromCounts } from "../../tokenizer/training/train.ts";
 import type { Vocabulary } from "../../tokenizer/vocabulary.ts";
+import { countTexts } from "./counted.ts";
 
 const root = mkdtempSync(join(tmpdir(), "curate-inspect-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
 function trainOn(texts: readonly string[], vocabSize: number): Vocabulary {
-  const counter = createCounter({ pattern: "gpt2" }, join(root, "spill"));
-  for (const text of texts) counter.addText(text);
-  const words = counter.words()!;
-  const counted = {
-    words,
-    different: words.size,
-    wordsFrom: 1,
-    corpus: counter.corpus(),
-    pattern: "gpt2",
-    unicode: "16.0.0",
-  } as const;
-  return trainFromCounts(counted, { vocabSize }).vocabulary;
+  return trainFromCounts(countTexts(texts, "gpt2"), { vocabSize }).vocabulary;
 }
 
 const hello = trainOn(["hello hello hello help 漢字 漢字"], 272);

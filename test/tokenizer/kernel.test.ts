@@ -9,10 +9,10 @@ import { createEncoder } from "../../tokenizer/encoder.ts";
 import { loadTokenizer } from "../../tokenizer/files.ts";
 import { kernelModule } from "../../tokenizer/kernel.ts";
 import { patternNames } from "../../tokenizer/pretokenizer/patterns.ts";
-import { createCounter } from "../../tokenizer/training/counter.ts";
 import { trainFromCounts } from "../../tokenizer/training/train.ts";
 import { tieRules } from "../../tokenizer/training/training.ts";
 import type { Vocabulary } from "../../tokenizer/vocabulary.ts";
+import { countTexts } from "./counted.ts";
 import { fuzzedTexts } from "./oracles.ts";
 
 const absent = kernelModule() === null && process.env["CI"] !== "true";
@@ -54,18 +54,10 @@ function assertSame(ids: ArrayLike<number>, expected: ArrayLike<number>, bytes: 
   assert.fail(`differs at token ${at} of ${JSON.stringify(Buffer.from(bytes.subarray(0, 300)).toString())}`);
 }
 
-const counter = createCounter({ pattern: "llama3" }, "unused");
-for (const text of fuzzedTexts(31, 2000)) counter.addText(text);
-for (const bytes of longPieces(120, 90)) counter.addText(Buffer.from(bytes).toString("utf8"));
-const words = counter.words()!;
-const counted = {
-  words,
-  different: words.size,
-  wordsFrom: 1,
-  corpus: counter.corpus(),
-  pattern: "llama3",
-  unicode: "16.0.0",
-} as const;
+const counted = countTexts(
+  [...fuzzedTexts(31, 2000), ...longPieces(120, 90).map(bytes => Buffer.from(bytes).toString("utf8"))],
+  "llama3",
+);
 
 const vocabularies: Readonly<Record<string, () => Vocabulary>> = {
   gpt2: () => loadTokenizer("gpt2").vocabulary,
