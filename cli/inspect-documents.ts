@@ -6,11 +6,12 @@ import { createGunzip } from "node:zlib";
 import { nearest, shown, UserError } from "../lib/errors.ts";
 import { readTable } from "../lib/parquet.ts";
 import { randomOf } from "../lib/random.ts";
-import { readPlan } from "../pipeline/report/workdir.ts";
+import { readPlan, standingOf } from "../pipeline/report/workdir.ts";
 import type { FlagValues } from "./command.ts";
 import type { inspectFlags } from "./inspect.ts";
 import { workdirOf } from "./load.ts";
-import { json, out, printable, styled } from "./terminal.ts";
+import { standingText } from "./standing.ts";
+import { json, out, printable, say, styled } from "./terminal.ts";
 
 export type Rejected = {
   readonly id: string;
@@ -85,6 +86,8 @@ export async function inspectDocuments([stage]: readonly string[], flags: FlagVa
       `the run has no stage ${shown(stage)}.${near ? ` Did you mean ${near}?` : ""} Known: ${names.join(", ")}`,
     );
   }
+  const words = standingText(standingOf(workdir));
+  if (words !== null) say(words);
   const n = flags.sample ?? 5;
   const seed = flags.seed ?? 1;
   if (flags.kept) {

@@ -3,12 +3,12 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { shown, UserError } from "../lib/errors.ts";
 import { openTable } from "../lib/parquet.ts";
-import { readRunState } from "../pipeline/execute/execute.ts";
 import { addColumns, type Counts, changed, judgedStage, openReplay } from "../pipeline/report/replay.ts";
-import { readPlan, readStats } from "../pipeline/report/workdir.ts";
+import { readPlan, readStats, standingOf, statsSoFar } from "../pipeline/report/workdir.ts";
 import type { FlagValues } from "./command.ts";
 import { funnelTable } from "./funnel.ts";
 import { parseSets, workdirOf } from "./load.ts";
+import { standingText } from "./standing.ts";
 import type { statsFlags } from "./stats.ts";
 import { colourful, json, number, out, percent, table } from "./terminal.ts";
 
@@ -65,9 +65,14 @@ export async function showStats([named]: readonly string[], flags: FlagValues<ty
     for (const result of results) out(whatIfText(result));
     return;
   }
-  const stages = readStats(workdir);
-  if (flags.json) return json({ state: readRunState(workdir)?.state ?? null, stages });
-  out(funnelTable(stages, colourful(process.stdout)));
+  const standing = standingOf(workdir);
+  const { state, phase, error } = standing;
+  if (flags.json) return json({ state, phase, error, stages: statsSoFar(workdir) });
+  const words = standingText(standing);
+  if (words !== null && statsSoFar(workdir).length === 0)
+    throw new UserError(`no phase of the run in ${workdir} has ended yet`, words);
+  out(funnelTable(readStats(workdir), colourful(process.stdout)));
+  if (words !== null) out(`\n${words}`);
 }
 
 function whatIfText(result: WhatIf): string {

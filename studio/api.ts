@@ -22,9 +22,9 @@ export type StageNumbers = {
 
 export type PhaseState = {
   readonly name: string;
-  readonly state: "waiting" | "running" | "done" | "failed";
+  readonly state: "waiting" | "running" | "done" | "failed" | "stopped";
   readonly jobs: number;
-  /** Jobs that have ended, of the phase that runs. */
+  /** Jobs that have ended, of the phase that runs or in which the run ended. */
   readonly ended: number;
   readonly seconds: number | null;
 };
@@ -35,6 +35,8 @@ export type RunOverview = {
   readonly workdir: string;
   /** "nothing": no run has begun here. "cut off": it says it runs, and no process does. */
   readonly state: "nothing" | "running" | "stopped" | "failed" | "cut off" | "done" | "unknown";
+  /** Of a run that failed: what went wrong, and on a second line what its user can do. */
+  readonly error: string | null;
   readonly version: string;
   readonly started: string | null;
   readonly finished: string | null;

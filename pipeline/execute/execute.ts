@@ -14,7 +14,7 @@ import type { JobProgress, JobReport, Phase } from "./phase.ts";
 import { type PhaseKeys, type Plan, planKeys } from "./plan.ts";
 import { begin, tellChanges } from "./prepare.ts";
 import { begunPhases, forgetReport, readKey, readReport, reportedJobs, sweepTemporary } from "./reports.ts";
-import { type RunState, readRunState, writeRunState } from "./state.ts";
+import { type PhaseState, type RunState, readRunState, writeRunState } from "./state.ts";
 import { taskRunner } from "./task.ts";
 
 export { type RunState, readRunState } from "./state.ts";
@@ -69,7 +69,7 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
     phases: Object.fromEntries(
       phases.map((phase, i) => [
         phase.name,
-        { ...earlier?.phases[phase.name], key: keys[i]!.whole, state: "waiting" as const },
+        { ...timesOf(earlier?.phases[phase.name]), key: keys[i]!.whole, state: "waiting" as const },
       ]),
     ),
   };
@@ -79,17 +79,20 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
   const compare = { left: verify ? Number.POSITIVE_INFINITY : comparedAtStart };
   const damages = new Map<string, number>();
   const runTask = taskRunner(plan, phases);
+  let atWork: PhaseState | null = null;
   save();
   try {
     for (let i = 0; i < phases.length; i++) {
       const phase = phases[i]!;
       const entry = state.phases[phase.name]!;
+      atWork = entry;
       begin(plan, phases, i, keys[i]!, on.say);
       const found = await look(options, phase, keys[i]!, unchecked.delete(phase) ? compare : null);
       on.phase(phase, found.jobs, found.jobs - found.pending.length);
       if (found.pending.length > 0) {
         if (found.pending.length === found.jobs || !entry.started) entry.started = new Date().toISOString();
         Object.assign(entry, { jobs: found.jobs, state: "running" });
+        delete entry.finished;
         save();
         const failures = await runJobs(options, phase, found, runTask);
         if (failures.length > 0) {
@@ -107,6 +110,7 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
       entry.finished ??= new Date().toISOString();
       writeStats(plan, collected);
       save();
+      atWork = null;
       if (phase.name !== until) continue;
       for (let later = i + 1; later < phases.length; later++)
         collected[later] = earlierStats(workdir, phases[later]!, keys[later]!);
@@ -116,13 +120,27 @@ export async function execute(options: ExecuteOptions): Promise<StageStats[]> {
     save({ state: until && phases[phases.length - 1]!.name !== until ? "stopped" : "done" });
     return stats;
   } catch (error) {
+    const ended = signal.aborted ? "stopped" : "failed";
+    if (atWork) Object.assign(atWork, { state: ended }, signal.aborted ? {} : { error: inWords(error) });
     try {
-      if (existsSync(workdir)) save({ state: signal.aborted ? "stopped" : "failed" });
+      if (existsSync(workdir)) save({ state: ended });
     } catch {
       // A full disk or a folder taken away: what went wrong first is what the user must hear.
     }
     throw error;
   }
+}
+
+/** Of an earlier run's note of a phase: how many jobs it had and when they ran. */
+function timesOf(earlier: PhaseState | undefined): Pick<PhaseState, "jobs" | "started" | "finished"> {
+  const { jobs, started, finished } = earlier ?? {};
+  return { ...(jobs ? { jobs } : {}), ...(started ? { started } : {}), ...(finished ? { finished } : {}) };
+}
+
+/** What went wrong, and on a second line what its user can do. */
+function inWords(error: unknown): string {
+  const hint = error instanceof UserError && error.hint ? `\n${error.hint}` : "";
+  return `${error instanceof Error ? error.message : error}${hint}`;
 }
 
 type Found = {

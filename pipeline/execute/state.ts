@@ -5,10 +5,12 @@ import { writeAtomic } from "../../lib/atomic.ts";
 
 export type PhaseState = {
   key: string;
-  state: "waiting" | "running" | "done" | "failed";
+  state: "waiting" | "running" | "done" | "failed" | "stopped";
   jobs?: number;
   started?: string;
   finished?: string;
+  /** Of a phase that failed: what went wrong, and on a second line what its user can do. */
+  error?: string;
 };
 
 export type RunState = {

@@ -1,6 +1,6 @@
 /**
  * A run's statistics while it goes on: stats.json holds the phases that have ended, the reports of jobs what has ended of
- * the phase that runs. Reports are read once each, at most 3,000 a look, so that a phase of 90,000 jobs is caught up
+ * the phase that runs, or in which the run ended. Reports are read once each, at most 3,000 a look, so that a phase of 90,000 jobs is caught up
  * with over some looks and never held up by one.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
@@ -28,7 +28,7 @@ const held = new Map<string, Held>();
 /** Of the phases that have ended and of the ended jobs of the one that runs. */
 export function liveStats(workdir: string, run: RunState | null): readonly StageStats[] {
   const phases = Object.entries(run?.phases ?? {});
-  const running = phases.find(([, { state }]) => state === "running");
+  const running = phases.find(([, { state }]) => state !== "done" && state !== "waiting");
   if (!run || run.state === "done" || !running) return statsSoFar(workdir);
   const [phase, { key, started, jobs }] = running;
   // Before a phase of this run has ended, stats.json is an earlier run's.

@@ -6,9 +6,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
 import { readRunState } from "../../pipeline/execute/execute.ts";
-import { isLocked } from "../../pipeline/execute/lock.ts";
 import type { CatalogueEntry, RecipeStage } from "../../pipeline/recipe.ts";
-import { readPlan } from "../../pipeline/report/workdir.ts";
+import { readPlan, standingOf } from "../../pipeline/report/workdir.ts";
 import { corpusStages, documentStages } from "../../pipeline/stages.ts";
 import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import type { PhaseState, RunOverview, StageNumbers } from "../api.ts";
@@ -68,7 +67,7 @@ export function overview(workdir: string): RunOverview {
   const plan = readPlan(workdir);
   const run = readRunState(workdir);
   const stats = liveStats(workdir, run);
-  const cutOff = run?.state === "running" && !isLocked(workdir);
+  const { state: standing, error } = standingOf(workdir);
   const names = ["read", ...plan.recipe.stages.map(({ name }) => name)];
   const phases: PhaseState[] = Object.entries(run?.phases ?? {}).map(([name, phase]) => {
     const { state, jobs, started, finished } = phase as {
@@ -79,14 +78,15 @@ export function overview(workdir: string): RunOverview {
     };
     const seconds =
       started && finished && state === "done" ? (Date.parse(finished) - Date.parse(started)) / 1000 : null;
-    const ended = state === "running" ? endedJobs(workdir, name) : 0;
+    const ended = state === "done" || state === "waiting" ? 0 : endedJobs(workdir, name);
     return { name, state, jobs: jobs ?? 0, ended, seconds };
   });
   const times = Object.values(run?.phases ?? {}) as { started?: string; finished?: string }[];
   return {
     name: plan.recipe.name,
     workdir,
-    state: cutOff ? "cut off" : (run?.state ?? "unknown"),
+    state: standing,
+    error,
     version: plan.version,
     started:
       times
@@ -108,8 +108,8 @@ export function overview(workdir: string): RunOverview {
           join(workdir, name),
         ),
       ),
-      ...(cutOff ? ["cut off"] : []),
-      ...phases.filter(({ state }) => state === "running").map(({ name, ended }) => `${name} ${ended}`),
+      ...(standing === "cut off" ? ["cut off"] : []),
+      ...phases.filter(({ ended }) => ended > 0).map(({ name, ended }) => `${name} ${ended}`),
     ].join(" "),
     has: {
       documents: existsSync(join(workdir, "documents")),
@@ -122,8 +122,8 @@ export function overview(workdir: string): RunOverview {
 /** Before a run has begun: the page waits for it. */
 function nothingYet(workdir: string): RunOverview {
   return {
-    ...{ name: basename(workdir), workdir, state: "nothing", version: "", started: null, finished: null },
-    ...{ stages: [], phases: [], mark: "nothing" },
+    ...{ name: basename(workdir), workdir, state: "nothing", error: null, version: "", started: null },
+    ...{ finished: null, stages: [], phases: [], mark: "nothing" },
     has: { documents: false, tokenizer: false, model: false },
   };
 }

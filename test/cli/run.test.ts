@@ -169,6 +169,31 @@ test("a second run on the same workdir is refused while the first still runs", a
   assert.equal((await curate(["run"], { cwd: dir })).code, 0);
 });
 
+test("a run that failed says so with its error in stats and inspect, and no longer once it went on", async () => {
+  const tiny =
+    "layers: 1, heads: 1, width: 16, context: 16, batchTokens: 64, steps: 2, evalTokens: 64, device: cpu";
+  const dir = project({
+    files: 1,
+    stages: `  - extract\n  - gopher-quality\n  - tokenizer: { vocabSize: 300 }\n  - shards\n  - train: { ${tiny} }\n`,
+  });
+  const hungry = ["--set", "gopher-quality.minWords=100000"];
+  const failed = await curate(["run", ...hungry], { cwd: dir });
+  assert.equal(failed.code, 2, failed.stderr);
+  const told = /The run failed in phase train: .+\n.*The same curate run goes on from there\./s;
+  const stats = await curate(["stats"], { cwd: dir });
+  assert.match(stats.stdout, told);
+  assert.match(stats.stdout, /^gopher-quality +8 +0 /m);
+  assert.match((await curate(["inspect", "gopher-quality"], { cwd: dir })).stderr, told);
+  const asJson = JSON.parse((await curate(["stats", "--json"], { cwd: dir })).stdout);
+  assert.deepEqual([asJson.state, asJson.phase], ["failed", "train"]);
+  assert.ok(failed.stderr.includes(asJson.error.split("\n")[0]), asJson.error);
+  assert.equal((await curate(["run"], { cwd: dir })).code, 0);
+  assert.doesNotMatch((await curate(["stats"], { cwd: dir })).stdout, /failed/);
+  assert.equal((await curate(["inspect", "gopher-quality"], { cwd: dir })).stderr, "");
+  const last = JSON.parse((await curate(["stats", "--json"], { cwd: dir })).stdout);
+  assert.deepEqual([last.state, last.phase, last.error], ["done", null, null]);
+});
+
 /** Waits until the run has taken its lock and said so, and `more` milliseconds. */
 async function begun(running: ReturnType<typeof start>, more: number): Promise<void> {
   while (!running.stderr().includes("worker") && running.child.exitCode === null)
@@ -185,7 +210,13 @@ test("a run stopped by Ctrl-C or killed outright goes on with the same command t
   stopped.child.kill("SIGINT");
   const first = await stopped.done;
   assert.ok(first.code === 130 || first.code === 0, `code ${first.code}: ${first.stderr}`);
-  if (first.code === 130) assert.match(first.stderr, /stopping; the same command goes on from here/);
+  if (first.code === 130) {
+    assert.match(first.stderr, /stopping; the same command goes on from here/);
+    const { state, phases } = JSON.parse(readFileSync(join(dir, "out", "run.json"), "utf8"));
+    const states = Object.values(phases as Record<string, { state: string }>).map(phase => phase.state);
+    assert.equal(state, "stopped");
+    assert.ok(!states.includes("running") && !states.includes("failed"), states.join(" "));
+  }
   for (const wait of [0, 150, 400]) {
     const killed = start(["run"], { cwd: dir });
     await begun(killed, wait);

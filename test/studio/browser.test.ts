@@ -281,9 +281,9 @@ test("a folder with nothing yet says so and follows, runs that were cut off, sto
   mkdirSync(jobs, { recursive: true });
   const read = { ...emptyStats("read"), in: 1234, out: 1234 };
   writeFileSync(join(jobs, "0.json"), JSON.stringify({ stats: [read], outputs: [] }));
-  const became = (state: string, phase: string) => {
+  const became = (state: string, phase: string, error?: string) => {
     const phases = {
-      "documents-1": { key: "k", state: phase, jobs: 3, started: "2026-01-01T00:00:00.000Z" },
+      "documents-1": { key: "k", state: phase, jobs: 3, started: "2026-01-01T00:00:00.000Z", error },
       tokenizer: { key: "k", state: "waiting" },
     };
     const run = { state, version: "0", node: "v20", name: "small", phases };
@@ -295,17 +295,22 @@ test("a folder with nothing yet says so and follows, runs that were cut off, sto
   writeAtomic(join(dir, "work", "plan.json"), JSON.stringify(plan));
   await page.getByText("The run was cut off in phase documents-1.").waitFor();
   assert.match(await page.locator(".facts").innerText(), /1,234/);
-  for (const [state, phase, said] of [
-    ["stopped", "running", "The run was stopped in phase documents-1."],
-    ["failed", "running", "The run failed in phase documents-1."],
+  for (const [state, phase, said, error] of [
+    ["stopped", "stopped", "The run was stopped in phase documents-1."],
+    [
+      "failed",
+      "failed",
+      "The run failed in phase documents-1: no room. Make some. What had ended",
+      "no room\nMake some.",
+    ],
     ["stopped", "done", "The run stopped after phase documents-1;"],
   ] as const) {
-    became(state, phase);
+    became(state, phase, error);
     await page.reload();
     await page.locator(".notice", { hasText: said }).waitFor();
     assert.equal(await page.locator(".state").innerText(), state);
   }
-  became("failed", "running");
+  became("failed", "failed", "no room");
   await page.reload();
   await go("#/documents");
   await page.getByText("No document is kept yet").waitFor();

@@ -124,7 +124,14 @@ test("a folder with nothing yet, and runs that go on, were cut off, stopped or f
   write(join(workdir, "lock"), { pid: 2 ** 22 + 1, host: hostname(), processStart: "", since: started });
   assert.deepEqual(told(runOf("running", "running"), 1000), ["cut off", "running", 2]);
   assert.deepEqual(told(runOf("stopped", "running"), 1001), ["stopped", "running", 2]);
-  assert.deepEqual(told(runOf("failed", "failed"), 1002), ["failed", "failed", 0]);
-  assert.deepEqual(told(runOf("done", "done", "done"), 1003), ["done", "done", 0]);
-  assert.equal(marks.size, 7);
+  assert.deepEqual(told(runOf("stopped", "stopped"), 1002), ["stopped", "stopped", 2]);
+  assert.equal(overview(workdir).error, null);
+  const failed = runOf("failed", "failed");
+  failed.phases["documents-1"]!.error = "no room\nMake some.";
+  assert.deepEqual(told(failed, 1003), ["failed", "failed", 2]);
+  assert.equal(overview(workdir).error, "no room\nMake some.");
+  // What its jobs had done until then is counted.
+  assert.equal(overview(workdir).stages[0]!.in, 15);
+  assert.deepEqual(told(runOf("done", "done", "done"), 1004), ["done", "done", 0]);
+  assert.equal(marks.size, 8);
 });

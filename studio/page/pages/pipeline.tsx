@@ -96,7 +96,7 @@ function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; 
 
 /** What is going on now; nothing once all is done. */
 function Phases({ run }: { readonly run: RunOverview }) {
-  const running = run.phases.filter(({ state }) => state === "running" || state === "failed");
+  const running = run.phases.filter(({ state }) => state !== "done" && state !== "waiting");
   const ended = run.phases.findLast(({ state }) => state === "done");
   if (run.state === "stopped" && running.length === 0 && ended)
     return (
@@ -113,8 +113,9 @@ function Phases({ run }: { readonly run: RunOverview }) {
           : run.state === "stopped"
             ? "The run was stopped"
             : "The run was cut off"}
-        {running[0] && <> in phase {running[0].name}</>}. What had ended until then is shown; the same{" "}
-        <code>curate run</code> goes on from there{run.state === "failed" && " and says what went wrong"}.
+        {running[0] && <> in phase {running[0].name}</>}
+        {run.error === null ? "." : <>: {run.error.replace(/\.?\n/, ". ").replace(/\.?$/, ".")}</>} What had
+        ended until then is shown; the same <code>curate run</code> goes on from there.
       </p>
     );
   if (run.state === "done" || running.length === 0) return null;

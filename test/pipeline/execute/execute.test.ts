@@ -13,6 +13,7 @@ import { type Phase, partName } from "../../../pipeline/execute/phase.ts";
 import { type Plan, phaseKeys } from "../../../pipeline/execute/plan.ts";
 import { taskRunner } from "../../../pipeline/execute/task.ts";
 import type { Recipe } from "../../../pipeline/recipe.ts";
+import { standingOf } from "../../../pipeline/report/workdir.ts";
 import { emptyStats } from "../../../pipeline/stats.ts";
 
 const workdir = () => mkdtempSync(join(tmpdir(), "curate-execute-"));
@@ -126,6 +127,60 @@ test("a job that failed is the only one that runs again", async () => {
   log.ran.length = 0;
   await go(dir, log, [phase("a", log), phase("b", log)]);
   assert.deepEqual(log.ran, ["a 1", "b 0", "b 1", "b 2"]);
+});
+
+/** State and error of every phase as run.json has them. */
+const phaseStates = (dir: string) =>
+  Object.values(readRunState(dir)!.phases).map(({ state, error }) => (error ? [state, error] : [state]));
+
+test("a phase that fails says so with its error, runs again when the run goes on, and forgets it when done", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const states: unknown[] = [];
+  const watched = (name: string) => {
+    const inner = phase(name, log);
+    const run: Phase["run"] = (...given) => {
+      states.push(phaseStates(dir));
+      return inner.run(...given);
+    };
+    return { ...inner, run };
+  };
+  const broken = phase("b", log, 1, () => new UserError("no room on the shelf", "Build another."));
+  await assert.rejects(go(dir, log, [phase("a", log), broken, phase("c", log)]), /no room on the shelf/);
+  const failed = [["done"], ["failed", "no room on the shelf\nBuild another."], ["waiting"]];
+  assert.deepEqual(phaseStates(dir), failed);
+  assert.equal(readRunState(dir)?.phases["b"]?.finished, undefined);
+  const standing = { state: "failed", phase: "b", after: "a", error: failed[1]![1] };
+  assert.deepEqual(standingOf(dir), standing);
+  await go(dir, log, [phase("a", log), watched("b"), phase("c", log)]);
+  assert.deepEqual(states[0], [["done"], ["running"], ["waiting"]]);
+  assert.deepEqual(phaseStates(dir), [["done"], ["done"], ["done"]]);
+  assert.deepEqual(standingOf(dir), { state: "done", phase: null, after: "c", error: null });
+});
+
+test("a phase whose list of jobs cannot be made has failed too", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const lost = { ...phase("a", log), jobs: () => Promise.reject(new Error("the crawl does not answer")) };
+  await assert.rejects(go(dir, log, [lost]), /does not answer/);
+  assert.deepEqual(phaseStates(dir), [["failed", "the crawl does not answer"]]);
+});
+
+test("a run that is stopped leaves its phase stopped, without an error, and goes on", async () => {
+  const [dir, log] = [workdir(), { ran: [], said: [] } as Log];
+  const stop = new AbortController();
+  const phases = [phase("a", log), phase("b", log)];
+  const stopping: Executor = {
+    async run() {
+      stop.abort(new Error("stopped"));
+      throw stop.signal.reason;
+    },
+    stop: async () => {},
+  };
+  const options = { plan: planIn(dir), phases, executor: stopping, signal: stop.signal, on: events(log) };
+  await assert.rejects(execute(options), /stopped/);
+  assert.deepEqual(phaseStates(dir), [["stopped"], ["waiting"]]);
+  assert.deepEqual(standingOf(dir), { state: "stopped", phase: "a", after: null, error: null });
+  await go(dir, log, phases);
+  assert.deepEqual(phaseStates(dir), [["done"], ["done"]]);
 });
 
 test("a user's mistake found inside a job comes out as one", async () => {
