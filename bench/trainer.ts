@@ -1,7 +1,9 @@
 /**
- * Training speed of the cpu device: tokens per second of whole optimizer steps (forward, backward, AdamW) on random
- * tokens, at the two sizes for which nanoGPT's rates on PyTorch are known, and where the time goes, op by op.
- * Run: node dist/bench/trainer.js [tiny|small] [--threads N] [--seconds S] [--profile] [--build simd|relaxed] [--torch python3 [--rounds N]]
+ * Training speed of the cpu device: tokens per second of whole optimizer steps (forward, backward, AdamW or Muon) on random
+ * tokens, at the two sizes for which nanoGPT's rates on PyTorch are known and at the default recipe's, and where the time
+ * goes, op by op.
+ * Run: node dist/bench/trainer.js [tiny|small|recipe] [--threads N] [--seconds S] [--profile] [--build simd|relaxed]
+ *      [--optimizer adamw|muon] [--torch python3 [--rounds N]]
  * Rates are per wall second and, for one thread, per CPU second too, which a busy machine changes less. With --torch rounds
  * of ours and of PyTorch (bench/nanogpt.py) take turns; with more threads than one, PyTorch runs with all of its own and
  * OpenBLAS's threads, with OpenBLAS's alone (fastest at 1.3 M parameters) and with one, and its best result counts.
@@ -20,7 +22,7 @@ import { planLosses } from "../trainer/evaluate.ts";
 import { flopsPerToken } from "../trainer/flops.ts";
 import { allocModel } from "../trainer/model.ts";
 import { countParameters, parametersOf, startingValues } from "../trainer/parameters.ts";
-import { optimizerStep, planOptimizer } from "../trainer/step.ts";
+import { type OptimizerName, optimizerStep, planOptimizer } from "../trainer/step.ts";
 
 const shape = { preset: "nano", family: "gpt2", kvHeads: null } as const;
 const cases = {
@@ -32,6 +34,10 @@ const cases = {
     config: configOf({ ...shape, layers: 6, heads: 6, width: 384, context: 256, vocabulary: 50304 }),
     rows: 8,
   },
+  recipe: {
+    config: configOf({ ...shape, layers: 4, heads: 4, width: 128, context: 128, vocabulary: 4096 }),
+    rows: 8,
+  },
 };
 
 const { values, positionals } = parseArgs({
@@ -40,6 +46,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string", default: "1" },
     seconds: { type: "string", default: "20" },
     build: { type: "string" },
+    optimizer: { type: "string", default: "adamw" },
     profile: { type: "boolean", default: false },
     torch: { type: "string" },
     rounds: { type: "string", default: "3" },
@@ -56,7 +63,7 @@ async function measure(name: keyof typeof cases) {
     device.write(model.weights.get(parameter.name)!, startingValues(parameter, config, 1));
   }
   const plan = planLosses(model, rows);
-  const optimizer = planOptimizer(model, rows, 1);
+  const optimizer = planOptimizer(model, rows, 1, values.optimizer as OptimizerName);
   const tokens = rows * config.context;
   const source = random(1);
   const draw = () => Uint32Array.from({ length: tokens }, () => source.below(config.vocabulary));
@@ -144,6 +151,5 @@ async function measure(name: keyof typeof cases) {
 }
 
 console.log(`Node ${process.version}, ${cpus()[0]?.model.trim()}, ${cpus().length} cores`);
-for (const name of ["tiny", "small"] as const) {
-  if (positionals.length === 0 || positionals.includes(name)) await measure(name);
-}
+const wanted = positionals.length === 0 ? ["tiny", "small"] : positionals;
+for (const name of ["tiny", "small", "recipe"] as const) if (wanted.includes(name)) await measure(name);

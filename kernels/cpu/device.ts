@@ -10,7 +10,7 @@ import { product } from "./matmul.ts";
 import { openMemory } from "./memory.ts";
 import { type Build, hasRelaxedSimd, loadModule } from "./module.ts";
 import { withProfiler } from "./profiler.ts";
-import { float, startThreads } from "./threads.ts";
+import { double, float, startThreads } from "./threads.ts";
 
 export type CpuOptions = {
   /** Threads that compute, the calling one included; by default as many as the machine has to offer. */
@@ -22,6 +22,8 @@ export type CpuOptions = {
 const rowsOfPiece = 16;
 const columnsOfPiece = 32;
 const elementsOfPiece = 16384;
+/** Muon's matrices are of this order, and a piece keeps only one thread busy. */
+const elementsOfMuon = 8192;
 /** Query rows that attention handles at a time (BLOCK in kernels/wasm/attention.ts). */
 const attentionRows = 32;
 
@@ -254,20 +256,21 @@ export async function openCpu({ threads: wanted, build: chosen }: CpuOptions = {
     },
     momentum({ out, m, grad, N, beta, norm, clip, gradScale = 1 }) {
       const length = floats(norm)[0]!;
-      const [to, mean, from] = [floats(out), floats(m), floats(grad)];
-      if (!Number.isFinite(length)) return void to.fill(0, 0, N);
-      const scale = gradScale * (clip > 0 ? Math.min(1, clip / (length + 1e-6)) : 1);
-      for (let i = 0; i < N; i++) {
-        const g = from[i]! * scale;
-        mean[i] = beta * mean[i]! + g;
-        to[i] = g + beta * mean[i]!;
+      if (!Number.isFinite(length)) {
+        run("fill", pieces(N, elementsOfPiece), [address(out), float(0), N, elementsOfPiece]);
+        return;
       }
+      const scale = gradScale * (clip > 0 ? Math.min(1, clip / (length + 1e-6)) : 1);
+      run("momentum", pieces(N, elementsOfMuon), [
+        ...[double(beta), double(scale), address(out), address(m), address(grad), N, elementsOfMuon],
+      ]);
     },
     combine({ out, a, alpha, b, beta, N, divisor, norm }) {
       if (norm && !Number.isFinite(floats(norm)[0])) return;
       const by = divisor ? floats(divisor)[0]! + 1e-7 : 1;
-      const [to, x, y] = [floats(out), floats(a), floats(b)];
-      for (let i = 0; i < N; i++) to[i] = (alpha * x[i]! + beta * y[i]!) / by;
+      run("combine", pieces(N, elementsOfMuon), [
+        ...[double(alpha), double(beta), double(by), address(out), address(a), address(b), N, elementsOfMuon],
+      ]);
     },
   });
 }

@@ -13,6 +13,7 @@ const kernelNames = [
   ...["layerNorm", "rmsNorm", "normBackward", "normReduce"],
   ...["add", "gelu", "geluBackward", "swiglu", "swigluBackward", "rope", "fill", "copy"],
   ...["embed", "embedBackward", "crossEntropy", "sumSquares", "normOfPartials", "adamw"],
+  ...["momentum", "combine"],
 ] as const;
 
 export type KernelName =
@@ -20,11 +21,12 @@ export type KernelName =
   | ("attention" | "attentionBackward" | "appendCache" | "attentionCached")
   | ("layerNorm" | "rmsNorm" | "normBackward" | "normReduce" | "add" | "gelu" | "geluBackward")
   | ("swiglu" | "swigluBackward" | "rope" | "fill" | "copy" | "embed" | "embedBackward")
-  | ("crossEntropy" | "sumSquares" | "normOfPartials" | "adamw");
+  | ("crossEntropy" | "sumSquares" | "normOfPartials" | "adamw" | "momentum" | "combine");
 
-/** A parameter: a whole number or an address as it is, a float wrapped. */
-export type Parameter = number | { readonly float: number };
+/** A parameter: a whole number or an address as it is, a float wrapped; a float64 takes two places, the first of them even. */
+export type Parameter = number | { readonly float: number } | { readonly double: number };
 export const float = (value: number): Parameter => ({ float: value });
+export const double = (value: number): Parameter => ({ double: value });
 
 const control = { epoch: 1088, stop: 1284, scratch: 1288, scratchBytes: 1292, parameters: 1344 };
 
@@ -51,6 +53,7 @@ export async function startThreads(
   const numbers = new Map(kernelNames.map((name, number) => [name as KernelName, number]));
   const ints = new Int32Array(memory.buffer, 0, 16384);
   const floats = new Float32Array(memory.buffer, 0, 16384);
+  const doubles = new Float64Array(memory.buffer, 0, 8192);
   const main: Exports = instantiate(module, memory);
   main.setThread(0);
   main.storeConstants();
@@ -80,10 +83,12 @@ export async function startThreads(
   for (const worker of workers) worker.unref();
 
   function run(kernel: KernelName, pieces: number, parameters: readonly Parameter[]) {
-    for (let i = 0; i < parameters.length; i++) {
-      const parameter = parameters[i]!;
-      if (typeof parameter === "number") ints[control.parameters / 4 + i] = parameter;
-      else floats[control.parameters / 4 + i] = parameter.float;
+    let place = control.parameters / 4;
+    for (const parameter of parameters) {
+      if (typeof parameter === "number") ints[place] = parameter;
+      else if ("float" in parameter) floats[place] = parameter.float;
+      else doubles[place++ / 2] = parameter.double;
+      place++;
     }
     const number = numbers.get(kernel)!;
     if (count === 1 || pieces === 1) main.alone(number, pieces);

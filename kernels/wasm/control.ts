@@ -6,7 +6,7 @@
  *   1152  i32 finished pieces; the main thread waits on it
  *   1216  i32 sleeping threads
  *   1280  i32 op   1284 i32 stop   1288 i32 scratch base   1292 i32 scratch bytes per thread
- *   1344  64 parameters of 4 bytes
+ *   1344  64 parameters of 4 bytes; a float64 takes two, the first of them even
  *   2048  constants of kernels/wasm/simd.ts
  */
 export const STATE: usize = 1024;
@@ -49,4 +49,11 @@ export function pointer(slot: i32): usize {
 @inline
 export function float(slot: i32): f32 {
   return load<f32>(PARAMETERS + (<usize>slot << 2));
+}
+
+/** `slot` is even. */
+// @ts-ignore: decorator
+@inline
+export function double(slot: i32): f64 {
+  return load<f64>(PARAMETERS + (<usize>slot << 2));
 }

@@ -44,6 +44,8 @@ function perform(op: i32, piece: i32): void {
     case 23: return optimizers.sumSquares(piece);
     case 24: return optimizers.normOfPartials(piece);
     case 25: return optimizers.adamw(piece);
+    case 26: return optimizers.momentum(piece);
+    case 27: return optimizers.combine(piece);
     default: unreachable();
   }
 }

@@ -1,6 +1,8 @@
 /** Muon's direction is what it says: nearly orthonormal, whatever the gradient's size and shape. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openCpu } from "../../kernels/cpu/device.ts";
+import type { Tensor } from "../../kernels/device.ts";
 import { freeMuon, muon, muonFloats, planMuon } from "../../kernels/muon.ts";
 import { openReference } from "../../kernels/reference/device.ts";
 import { random } from "../../lib/random.ts";
@@ -82,4 +84,31 @@ test("the floats of the space are those it allocates", () => {
   const before = device.memory().bytes;
   planMuon(device, shapes);
   assert.equal(device.memory().bytes - before, 8 * muonFloats(shapes));
+});
+
+test("the cpu device computes momentum and combine in float64 and rounds once", async () => {
+  const device = await openCpu({ threads: 2 });
+  const N = 20_003;
+  const source = random(5);
+  const drawn = () => Float32Array.from({ length: N }, () => source.normal());
+  const [grad, before] = [drawn(), drawn()];
+  const [g, m, out, norm] = [N, N, N, 1].map((length, i) => device.alloc(String(i), length)) as [
+    ...[Tensor, Tensor, Tensor, Tensor],
+  ];
+  device.write(g, grad);
+  device.write(m, before);
+  device.write(norm, Float32Array.of(7));
+  device.momentum({ out, m, grad: g, N, beta: 0.95, norm, clip: 1, gradScale: 0.3 });
+  const scale = 0.3 * (1 / (7 + 1e-6));
+  const mean = Float32Array.from(grad, (x, i) => 0.95 * before[i]! + x * scale);
+  const ahead = Float32Array.from(grad, (x, i) => x * scale + 0.95 * mean[i]!);
+  assert.deepEqual(await device.read(m), mean);
+  assert.deepEqual(await device.read(out), ahead);
+  device.combine({ out, a: out, alpha: 3.4445, b: m, beta: -4.775, N, divisor: norm, norm });
+  const by = 7 + 1e-7;
+  assert.deepEqual(
+    await device.read(out),
+    Float32Array.from(ahead, (x, i) => (3.4445 * x + -4.775 * mean[i]!) / by),
+  );
+  await device.destroy();
 });
