@@ -3,8 +3,8 @@ import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
 import type { Answer, Check, Found } from "../kernels/webgpu/probe.ts";
 import { command } from "./command.ts";
-import { version } from "./load.ts";
 import { bytes, json, out, styled, table } from "./terminal.ts";
+import { version } from "./version.ts";
 
 export type Finding = { readonly what: string; readonly value: string; readonly advice: string | null };
 

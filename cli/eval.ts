@@ -1,12 +1,31 @@
-/** `curate eval`: how good a model is: validation loss, bits per byte, HellaSwag. */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { UserError } from "../lib/errors.ts";
-import { openShards } from "../tokenizer/shards/read.ts";
-import { evaluate as evaluateModel, hellaSwag, hellaSwagItems } from "../trainer/evaluate.ts";
-import { command } from "./command.ts";
-import { deviceFlag, locateModel, sampleFlags } from "./sample.ts";
-import { json, out } from "./terminal.ts";
+/** `curate eval`: what it is called and takes. What it does is loaded when it is called. */
+import { command, type Flags } from "./command.ts";
+import { sampleFlags } from "./sample.ts";
+
+export const evalFlags = {
+  ...sampleFlags,
+  task: { type: "text", value: "NAME", about: "val (default) or hellaswag" },
+  data: {
+    type: "text",
+    value: "FILE",
+    about: "HellaSwag's items as JSON lines; for val: another folder of shards",
+  },
+  tokens: {
+    type: "number",
+    value: "N",
+    about: "validation tokens to use; default: all, at most 10,485,760",
+  },
+  limit: { type: "number", value: "N", about: "HellaSwag items to use; default: all" },
+  device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
+  threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
+  tokenizer: {
+    type: "text",
+    value: "DIR",
+    about: "the tokenizer's folder, where it does not lie beside the model",
+    more: true,
+  },
+  json: { type: "flag", about: "one JSON object", more: true },
+} as const satisfies Flags;
 
 export const evaluate = command({
   name: "eval",
@@ -14,68 +33,6 @@ export const evaluate = command({
   usage: "",
   example: "curate eval --workdir runs/fixtures --task val",
   maxPositionals: 0,
-  flags: {
-    ...sampleFlags,
-    task: { type: "text", value: "NAME", about: "val (default) or hellaswag" },
-    data: {
-      type: "text",
-      value: "FILE",
-      about: "HellaSwag's items as JSON lines; for val: another folder of shards",
-    },
-    tokens: {
-      type: "number",
-      value: "N",
-      about: "validation tokens to use; default: all, at most 10,485,760",
-    },
-    limit: { type: "number", value: "N", about: "HellaSwag items to use; default: all" },
-    device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
-    threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
-    tokenizer: {
-      type: "text",
-      value: "DIR",
-      about: "the tokenizer's folder, where it does not lie beside the model",
-      more: true,
-    },
-    json: { type: "flag", about: "one JSON object", more: true },
-  },
-  async run(_, flags) {
-    const task = flags.task ?? "val";
-    if (task !== "val" && task !== "hellaswag")
-      throw new UserError(`--task: expected val or hellaswag, got ${JSON.stringify(task)}`);
-    const { model, tokenizer } = await locateModel(flags);
-    const { openTalker } = await import("./talk.ts");
-    const talker = await openTalker(model, tokenizer, deviceFlag(flags.device), flags.threads ?? null);
-    try {
-      if (task === "val") {
-        const dir = flags.data ?? join(tokenizer, "..", "shards");
-        const result = await evaluateModel(
-          talker.model,
-          openShards(dir, "val"),
-          talker.vocabulary.vocabulary,
-          flags.tokens ?? 10_485_760,
-        );
-        if (flags.json) return json({ task, ...result });
-        return out(
-          `validation loss ${result.loss.toFixed(4)} nats a token${result.bitsPerByte === null ? "" : `, ${result.bitsPerByte.toFixed(4)} bits a byte`} over ${result.tokens} tokens`,
-        );
-      }
-      if (flags.data === undefined || !existsSync(flags.data))
-        throw new UserError(
-          "--task hellaswag needs --data FILE with its items as JSON lines",
-          "Each line: ctx, endings, label.",
-        );
-      const items = hellaSwagItems(readFileSync(flags.data, "utf8"), flags.data).slice(0, flags.limit);
-      const result = await hellaSwag(talker.model, items, talker.vocabulary.vocabulary.encode);
-      if (flags.json) return json({ task, ...result });
-      out(
-        Object.entries(result)
-          .map(
-            ([name, value]) => `${name} ${typeof value === "number" ? Number(value.toPrecision(4)) : value}`,
-          )
-          .join(" · "),
-      );
-    } finally {
-      await talker.close();
-    }
-  },
+  flags: evalFlags,
+  run: async (positionals, flags) => (await import("./measure-model.ts")).measureModel(positionals, flags),
 });

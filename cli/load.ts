@@ -8,7 +8,6 @@ import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { UserError } from "../lib/errors.ts";
 import { makeFolder } from "../lib/folder.ts";
-import { packageRoot } from "../lib/package-root.ts";
 import { tryStages } from "../pipeline/execute/build.ts";
 import { planPath } from "../pipeline/execute/execute.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
@@ -21,11 +20,8 @@ import { parseRecipe, type Recipe } from "../pipeline/recipe.ts";
 import { isS3, scratchOf } from "../pipeline/store/s3.ts";
 import { catalogue } from "./catalogue.ts";
 import { duration, say } from "./terminal.ts";
+import { version } from "./version.ts";
 import { vocabularyFiles } from "./vocabulary-files.ts";
-
-export const version: string = (
-  JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
-).version;
 
 /** `a.b=c` as given to --set. */
 export function parseSets(sets: readonly string[]): { address: string; value: string }[] {

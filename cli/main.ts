@@ -119,7 +119,7 @@ async function main(args: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === "--version" || name === "-v") {
-    out((await import("./load.ts")).version);
+    out((await import("./version.ts")).version);
     return 0;
   }
   const entry = commands[name];

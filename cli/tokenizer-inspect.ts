@@ -31,8 +31,8 @@ import {
 } from "../tokenizer/inspect/tokens.ts";
 import { trainingCosts } from "../tokenizer/training/costs.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
+import { tokenizerOf } from "./named-tokenizer.ts";
 import { colourful, json, number, out, printable, styled } from "./terminal.ts";
-import { tokenizerOf } from "./tokenizer.ts";
 import { printReport, tokenLabel } from "./tokenizer-report.ts";
 
 type Given = {

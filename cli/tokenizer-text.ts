@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { shown, UserError } from "../lib/errors.ts";
 import type { Encoder } from "../tokenizer/encoder.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
-import { tokenizerOf } from "./tokenizer.ts";
+import { tokenizerOf } from "./named-tokenizer.ts";
 
 type Given = {
   readonly tokenizer?: string | undefined;

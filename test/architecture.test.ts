@@ -84,6 +84,37 @@ test("every import follows the arrows between rooms", () => {
   assert.deepEqual(wrong, []);
 });
 
+/** What is loaded with a file: imports of values, without those made when something is called. */
+function loaded(path: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  const { text } = sources.find(source => source.path === path)!;
+  for (const [, target = ""] of text.matchAll(
+    /^(?:import|export) (?!type\b)(?:[^"';]*? from )?"([^"]+)"/gm,
+  )) {
+    if (target.startsWith(".")) loaded(join(path, "..", target), seen);
+    else if (!target.startsWith("node:")) seen.add(target);
+  }
+  return seen;
+}
+
+test("help of a command loads its declaration, and none of what it works with", () => {
+  const commands = sources.filter(({ room, text }) => room === "cli" && /= command\(\{/.test(text));
+  assert.ok(commands.length >= 19, `${commands.length} commands`);
+  for (const { path } of [...commands, { path: "cli/main.ts" }]) {
+    const files = [...loaded(path)];
+    // Names of patterns and rules are the tokenizer's own.
+    assert.deepEqual(
+      files.filter(
+        file => !/^(?:cli|lib)\/|^tokenizer\/(?:pretokenizer|training\/training|unicode|classes)/.test(file),
+      ),
+      [],
+      path,
+    );
+    assert.ok(files.length <= 12, `${path} loads ${files.length} files`);
+  }
+});
+
 test("the trainer uses nothing of the tokenizer but its shard reader", () => {
   const wrong = sources
     .filter(source => source.room === "trainer")

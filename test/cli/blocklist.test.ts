@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { checkLists, fetchLists, recipeOf, type Wanted } from "../../cli/blocklist.ts";
+import { checkLists, fetchLists, recipeOf, type Wanted } from "../../cli/fetch-lists.ts";
 import { UserError } from "../../lib/errors.ts";
 import { defaults } from "../../lib/options.ts";
 import type { Document } from "../../pipeline/document.ts";

@@ -1,0 +1,8 @@
+/** The version of curate, as package.json has it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../lib/package-root.ts";
+
+export const version: string = (
+  JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string }
+).version;
