@@ -133,6 +133,7 @@ export interface Device {
    * In the same pass, one of these, each (M,N) and another tensor than out: `residual` is added; `gelu` becomes gelu(out);
    * `geluInput` makes out the gradient of GELU's input, out · gelu'(geluInput).
    * A device may round a and b to half precision where it was opened so; never with `exact` (default false).
+   * `symmetric`: out is known to equal its transpose, and a device may compute one half of it; the bits are the same.
    */
   matmul(p: {
     layout: "NT" | "NN" | "TN";
@@ -148,6 +149,7 @@ export interface Device {
     gelu?: Tensor | null;
     geluInput?: Tensor | null;
     exact?: boolean;
+    symmetric?: boolean;
   }): void;
   /** dbias (C) += Σ rows of dout (N,C). */
   biasBackward(p: { dbias: Tensor; dout: Tensor; N: number; C: number }): void;

@@ -90,9 +90,9 @@ export function muon(
     // The smaller of x·xᵀ and xᵀ·x: both are symmetric, and the polynomial is the same from either side.
     const wide = rows <= columns;
     const gram = { out: square, a: x, b: x, M: side, N: side, K: Math.max(rows, columns) };
-    device.matmul({ layout: wide ? "NT" : "TN", ...gram, ...plain });
+    device.matmul({ layout: wide ? "NT" : "TN", ...gram, ...plain, symmetric: true });
     const squared = { out: fourth, a: square, b: square, M: side, N: side, K: side };
-    device.matmul({ layout: "NN", ...squared, ...plain });
+    device.matmul({ layout: "NN", ...squared, ...plain, symmetric: true });
     device.combine({ out: square, a: square, alpha: b, b: fourth, beta: c, N: side * side, ...always });
     device.combine({ out: next, a: x, alpha: a, b: x, beta: 0, N, ...always });
     const [left, right] = wide ? [square, x] : [x, square];

@@ -18,6 +18,7 @@ export type Product = {
   readonly accumulate: boolean;
   /** Other than out. */
   readonly residual?: Tensor | null;
+  readonly symmetric?: boolean;
 };
 
 const deepest = 512;
@@ -27,6 +28,8 @@ const columnsOfPiece = { least: 128, most: 512 };
 /** Pieces that a product is cut into where it has the columns: a weight's gradient has few rows. */
 const wantedPieces = 16;
 const panelsOfPacking = 16;
+/** Rows of a piece where one half of out is computed: a side of 128 then has four, of which two threads have equal shares. */
+const rowsOfHalf = 32;
 /** Up to here reading B once is what costs, and packing it would cost more than it gives. */
 const fewRows = 32;
 
@@ -66,23 +69,26 @@ export function product(
   const depth = Math.ceil(K / Math.ceil(K / deepest));
   const widest = Math.max(8, Math.floor(packedBytes / (4 * depth) / 8) * 8);
   const width = roundUp8(Math.ceil(N / Math.ceil(N / widest)));
-  threads.needScratch(128 + rowsOfPiece * depth * 4);
+  const half = p.symmetric === true && !adds && !p.bias && width >= N;
+  const rows = half ? rowsOfHalf : rowsOfPiece;
+  threads.needScratch(128 + rows * depth * 4);
   const packedAt = packed(roundUp8(Math.min(N, width)) * depth * 4);
   for (let n = 0; n < N; n += width) {
     const columns = Math.min(width, N - n);
-    const wanted = Math.ceil(columns / Math.ceil(wantedPieces / Math.ceil(M / rowsOfPiece)));
+    const wanted = Math.ceil(columns / Math.ceil(wantedPieces / Math.ceil(M / rows)));
     const { least, most } = columnsOfPiece;
-    const blockColumns = roundUp8(Math.min(most, Math.max(least, wanted)));
+    const blockColumns = half ? roundUp8(N) : roundUp8(Math.min(most, Math.max(least, wanted)));
     for (let k = 0; k < K; k += depth) {
       const steps = Math.min(depth, K - k);
       const bAt = b + k * kStride + n * nStride;
       const packing = Math.ceil(columns / 8 / panelsOfPacking);
       threads.run("packB", packing, [bAt, kStride, nStride, steps, columns, packedAt, panelsOfPacking]);
-      threads.run("product", Math.ceil(M / rowsOfPiece) * Math.ceil(columns / blockColumns), [
+      threads.run("product", Math.ceil(M / rows) * Math.ceil(columns / blockColumns), [
         ...[a + k * aStep, aRow, aStep, packedAt, out + 4 * n, 4 * N, biasAt + 4 * n],
-        ...[modeOf(k === 0), M, columns, steps, rowsOfPiece, blockColumns, Math.ceil(columns / blockColumns)],
-        (k === 0 ? before : out) + 4 * n,
+        ...[modeOf(k === 0), M, columns, steps, rows, blockColumns, Math.ceil(columns / blockColumns)],
+        ...[(k === 0 ? before : out) + 4 * n, half ? 1 : 0],
       ]);
     }
   }
+  if (half) threads.run("mirror", Math.ceil(N / rows), [out, N, rows]);
 }

@@ -13,7 +13,7 @@ const kernelNames = [
   ...["layerNorm", "rmsNorm", "normBackward", "normReduce"],
   ...["add", "gelu", "geluBackward", "swiglu", "swigluBackward", "rope", "fill", "copy"],
   ...["embed", "embedBackward", "crossEntropy", "sumSquares", "normOfPartials", "adamw"],
-  ...["momentum", "combine"],
+  ...["momentum", "combine", "mirror"],
 ] as const;
 
 export type KernelName =
@@ -21,7 +21,7 @@ export type KernelName =
   | ("attention" | "attentionBackward" | "appendCache" | "attentionCached")
   | ("layerNorm" | "rmsNorm" | "normBackward" | "normReduce" | "add" | "gelu" | "geluBackward")
   | ("swiglu" | "swigluBackward" | "rope" | "fill" | "copy" | "embed" | "embedBackward")
-  | ("crossEntropy" | "sumSquares" | "normOfPartials" | "adamw" | "momentum" | "combine");
+  | ("crossEntropy" | "sumSquares" | "normOfPartials" | "adamw" | "momentum" | "combine" | "mirror");
 
 /** A parameter: a whole number or an address as it is, a float wrapped; a float64 takes two places, the first of them even. */
 export type Parameter = number | { readonly float: number } | { readonly double: number };

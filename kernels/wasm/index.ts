@@ -46,6 +46,7 @@ function perform(op: i32, piece: i32): void {
     case 25: return optimizers.adamw(piece);
     case 26: return optimizers.momentum(piece);
     case 27: return optimizers.combine(piece);
+    case 28: return products.mirror(piece);
     default: unreachable();
   }
 }

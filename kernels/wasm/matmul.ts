@@ -482,7 +482,8 @@ function packA(a: usize, rowStride: usize, kStride: usize, rows: i32, K: i32, to
 /**
  * Piece: a block of rows times a block of columns of out.
  * Parameters: 0 a, 1 row stride, 2 step stride, 3 packed B, 4 out, 5 out stride, 6 bias, 7 mode, 8 M, 9 N, 10 K,
- * 11 rows a block, 12 columns a block, 13 blocks of columns, 14 what is added to.
+ * 11 rows a block, 12 columns a block, 13 blocks of columns, 14 what is added to, 15 whether only what lies on the
+ * diagonal's blocks and right of them is wanted (rows a block then are a multiple of 8).
  */
 export function product(piece: i32): void {
   const outRow = pointer(5);
@@ -490,7 +491,7 @@ export function product(piece: i32): void {
   const mode = int(7);
   const K = int(10);
   const row0 = (piece / int(13)) * int(11);
-  const column0 = (piece % int(13)) * int(12);
+  const column0 = max((piece % int(13)) * int(12), int(15) ? row0 : 0);
   const row1 = min(int(8), row0 + int(11));
   const column1 = min(int(9), column0 + int(12));
   const edge = scratch();
@@ -511,6 +512,21 @@ export function product(piece: i32): void {
       a += <usize>K * 16;
       out += 4 * outRow;
     }
+  }
+}
+
+/**
+ * Left of the diagonal's blocks out becomes what it is right of them. Piece: a block of rows. 0 out, 1 rows and columns,
+ * 2 rows a block, a multiple of 4.
+ */
+export function mirror(piece: i32): void {
+  const N = int(1);
+  const outRow = (<usize>N) << 2;
+  const row0 = piece * int(2);
+  const rows = min(N, row0 + int(2)) - row0;
+  for (let column = 0; column < row0; column += 4) {
+    const from = at(pointer(0), column * N + row0);
+    packTransposed(from, outRow, rows, at(pointer(0), row0 * N + column), outRow);
   }
 }
 

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openCpu } from "../../kernels/cpu/device.ts";
 import { hasRelaxedSimd } from "../../kernels/cpu/module.ts";
+import type { Tensor } from "../../kernels/device.ts";
 import { cases } from "./cases.ts";
 import { conformance } from "./conformance.ts";
-import { compute } from "./tensors.ts";
+import { compute, input } from "./tensors.ts";
 
 describe("cpu device, plain SIMD, one thread", () =>
   conformance(() => openCpu({ threads: 1, build: "simd" }), 4e-6));
@@ -24,4 +25,29 @@ test("every op gives the same bits on one, two and five threads", async () => {
     assert.deepEqual(five, one, `${op} (${shape}), five threads`);
   }
   for (const device of devices) await device.destroy();
+});
+
+test("half of a symmetric product is mirrored to the same bits as the whole", async () => {
+  const device = await openCpu({ threads: 2 });
+  for (const layout of ["NT", "TN"] as const) {
+    for (const [side, K] of [
+      [5, 9],
+      [33, 64],
+      [61, 700],
+      [128, 512],
+      [203, 40],
+    ] as const) {
+      const values = input(side * K).data as Float32Array;
+      const [a, whole, half] = [side * K, side * side, side * side].map((length, i) =>
+        device.alloc(String(i), length),
+      ) as [Tensor, Tensor, Tensor];
+      device.write(a, values);
+      const product = { layout, a, b: a, bias: null, M: side, N: side, K, accumulate: false };
+      device.matmul({ ...product, out: whole });
+      device.matmul({ ...product, out: half, symmetric: true });
+      assert.deepEqual(await device.read(half), await device.read(whole), `${layout} ${side}, ${K}`);
+      for (const tensor of [a, whole, half]) device.free(tensor);
+    }
+  }
+  await device.destroy();
 });
