@@ -1,5 +1,6 @@
 /**
- * A worker thread of the local executor: rebuilds the phases from the plan on disk, then runs the jobs it is told.
+ * A worker thread of the local executor: rebuilds the phases from the plan on disk, then runs the jobs it is told,
+ * until it is told to stop.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { JobProgress } from "../pipeline/execute/phase.ts";
@@ -14,7 +15,8 @@ const plan = readPlanFile(given.planPath);
 const openStreamed = given.port ? streamReader(given.port) : undefined;
 const runTask = taskRunner(plan, allPhases(plan));
 const send = (message: FromWorker) => port.postMessage(message);
-const never = new AbortController().signal;
+const stop = new AbortController();
+let atWork = false;
 
 /** Progress is sent at most ten times a second, added up in between. */
 function gather(): { add(step: JobProgress): void; flush(): void } {
@@ -41,12 +43,21 @@ function gather(): { add(step: JobProgress): void; flush(): void } {
 }
 
 port.on("message", async (task: ToWorker) => {
+  if (task === "stop") {
+    stop.abort(new Error("stopped"));
+    if (!atWork) process.exit();
+    return;
+  }
+  atWork = true;
   const progress = gather();
   try {
-    const report = await runTask(task, { signal: never, progress: progress.add, openStreamed });
+    const report = await runTask(task, { signal: stop.signal, progress: progress.add, openStreamed });
     progress.flush();
     send({ kind: "done", report });
   } catch (error) {
     send(failureOf(error));
   }
+  atWork = false;
+  if (stop.signal.aborted) process.exit();
 });
+send({ kind: "ready" });
