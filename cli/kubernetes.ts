@@ -60,7 +60,7 @@ function manifest(
   return {
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: { name: label(`curate-${name}-${number}-${phase}`), labels },
+    metadata: { name: jobName(name, number, phase), labels },
     spec: {
       completionMode: "Indexed",
       completions: elements,
@@ -76,6 +76,15 @@ function manifest(
       },
     },
   };
+}
+
+/**
+ * Different for each group however long the recipe's name is. Kubernetes names a Job's pods after it and their number,
+ * and both together are a label: six characters stay free for up to 100,000 elements.
+ */
+function jobName(recipe: string, number: string, phase: string): string {
+  const end = `-${number}-${phase}`;
+  return label(`${label(`curate-${recipe}`).slice(0, 63 - 6 - end.length)}${end}`);
 }
 
 /** A name as Kubernetes takes it: lower-case letters, digits and dashes, at most 63, a letter or digit at both ends. */

@@ -35,6 +35,8 @@ export type SlurmOptions = {
 const retries = 2;
 /** Milliseconds after its end in which an element's report may still be on its way through a network file system. */
 const grace = 10_000;
+/** Milliseconds for which Slurm may not answer, as when its controller starts anew, before a run gives up watching. */
+const silence = 900_000;
 const firstPoll = 300;
 const longestPoll = 5000;
 const logLines = 20;
@@ -145,7 +147,15 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
     async stop() {
       if (stopping.signal.aborted) return;
       stopping.abort(new Error("stopped"));
-      const left = atWork(sent).map(({ id }) => id);
+      let left = sent.map(({ id }) => id);
+      try {
+        left = atWork(sent).map(({ id }) => id);
+      } catch {
+        say(
+          `Slurm does not answer: the jobs ${left.join(" ")} may go on; the same command watches them again`,
+        );
+        return;
+      }
       if (left.length === 0) return;
       const ids = left.join(" ");
       if (onStop === "cancel") {
@@ -178,9 +188,22 @@ export function openSlurm({ plan, phases, until, command, onStop, say }: SlurmOp
         failures.push({ job, error: of(job) });
       }
     };
+    let silentSince = 0;
     for (let poll = firstPoll; pending.size > 0; poll = Math.min(longestPoll, poll * 1.2)) {
       stopping.signal.throwIfAborted();
-      const queue = queued(ids);
+      let queue: Queued[];
+      try {
+        queue = queued(ids);
+        silentSince = 0;
+      } catch (error) {
+        if (error instanceof UserError || (silentSince > 0 && Date.now() - silentSince > silence))
+          throw error;
+        if (silentSince === 0) say(`${(error as Error).message}; the jobs go on, asking again`);
+        silentSince ||= Date.now();
+        collect(phase, pending, key, on, heard);
+        await delay(poll, undefined, { signal: stopping.signal });
+        continue;
+      }
       collect(phase, pending, key, on, heard);
       const live = new Map<number, Queued>();
       for (const entry of queue) {

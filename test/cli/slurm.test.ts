@@ -154,6 +154,29 @@ test("Ctrl-C cancels the jobs where that was asked, and a later run does the res
   assert.equal(again.code, 0, again.stderr);
 });
 
+test("a Slurm that does not answer for a while is asked again", async t => {
+  if (withoutSlurm(t)) return;
+  const dir = project({ files: 1, pages: 2, stages: "  - extract\n" });
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const real = spawnSync("sh", ["-c", "command -v squeue"], { encoding: "utf8" }).stdout.trim();
+  const silent = `#!/bin/sh
+echo asked >> ${dir}/asked
+if [ $(wc -l < ${dir}/asked) -lt 4 ]; then
+  echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2
+  exit 1
+fi
+exec ${real} "$@"
+`;
+  writeFileSync(join(dir, "squeue"), silent, { mode: 0o755 });
+  const env = { PATH: `${dir}:${process.env["PATH"]}` };
+  const { code, stderr } = await curate(["run", "--executor", "slurm"], { cwd: dir, env });
+  assert.equal(code, 0, stderr);
+  assert.equal(
+    stderr.match(/Unable to contact slurm controller.*; the jobs go on, asking again/g)?.length,
+    1,
+  );
+});
+
 test("flags for a cluster are checked", async () => {
   const dir = project({ files: 1, pages: 1, stages: "  - extract\n" });
   const wrong = await curate(["run", "--executor", "pbs"], { cwd: dir });

@@ -161,6 +161,14 @@ test("names for Kubernetes are labels whatever the recipe is called", () => {
   const options = { name: "x", image: "i", claim: "c", workdir: "/w", memory: 2e9, workers: null };
   const { spec } = parse(kubernetesJobs([group], options)[0]!.yaml);
   assert.deepEqual([spec.completions, spec.parallelism], [1000, 100]);
+  const long = kubernetesJobs([group, { ...group, phase: "minhash-removals" }], {
+    ...options,
+    name: "a".repeat(90),
+  }).map(({ yaml }) => parse(yaml).metadata.name as string);
+  assert.match(long[0]!, /^curate-a+-00-documents-1$/);
+  assert.match(long[1]!, /^curate-a+-01-minhash-removals$/);
+  // Its pods are called after it: name, dash, number.
+  for (const name of long) assert.ok(name.length + "-99999".length <= 63, name);
 });
 
 test("Slurm's queue is read entry by entry, whatever state it is in", () => {
