@@ -1,10 +1,10 @@
 /**
  * Build step: puts what tsc does not handle beside the compiled code. Copies kernels/wgsl/*.wgsl to
  * dist/kernels/wgsl/, compiles kernels/wasm/index.ts (AssemblyScript) to two modules, with and without relaxed SIMD, and
- * tokenizer/wasm/ and pipeline/wasm/ to one each, and makes the command executable.
+ * tokenizer/wasm/index.ts to one, and makes the command executable.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { main as compile } from "assemblyscript/asc";
 import { builtRoot, packageRoot } from "../lib/package-root.ts";
 
@@ -25,33 +25,14 @@ for (const relaxed of [false, true]) {
   if (error) throw new Error(`kernels/wasm did not compile: ${error.message}\n${stderr}`);
 }
 
-const single = [
-  { folder: "tokenizer/wasm", file: "encode.wasm", memory: ["--initialMemory", "16"] },
-  // Below 36,864 lie the tables of pipeline/wasm/layout.ts.
-  {
-    folder: "pipeline/wasm",
-    file: "inflate.wasm",
-    memory: ["--initialMemory", "1", "--memoryBase", "36864"],
-  },
-];
-for (const { folder, file, memory } of single) {
-  mkdirSync(join(builtRoot, folder), { recursive: true });
-  const { error, stderr } = await compile([
-    join(packageRoot, folder, "index.ts"),
-    ...[
-      "--outFile",
-      join(builtRoot, folder, file),
-      "-O3",
-      "--noAssert",
-      "--runtime",
-      "stub",
-      "--enable",
-      "simd",
-    ],
-    ...memory,
-  ]);
-  if (error) throw new Error(`${folder} did not compile: ${error.message}\n${stderr}`);
-}
+const encoding = join(builtRoot, "tokenizer", "wasm", "encode.wasm");
+mkdirSync(dirname(encoding), { recursive: true });
+const { error, stderr } = await compile([
+  join(packageRoot, "tokenizer", "wasm", "index.ts"),
+  ...["--outFile", encoding, "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd"],
+  ...["--initialMemory", "16"],
+]);
+if (error) throw new Error(`tokenizer/wasm did not compile: ${error.message}\n${stderr}`);
 
 const main = join(builtRoot, "cli", "main.js");
 if (existsSync(main)) chmodSync(main, 0o755);

@@ -18,7 +18,6 @@ import { type EngineName, engineOf } from "../../pipeline/extractors/extract.ts"
 import { parseRobots, parseTdmrep } from "../../pipeline/filters/opt-out/robots.ts";
 import { signalsOf } from "../../pipeline/filters/opt-out/signals.ts";
 import { parseAddress } from "../../pipeline/filters/url/address.ts";
-import { inflateByZlib, inflateMember } from "../../pipeline/readers/gzip.ts";
 import { parseResponse } from "../../pipeline/readers/http.ts";
 import { readJsonl } from "../../pipeline/readers/jsonl.ts";
 import { readParquet } from "../../pipeline/readers/parquet.ts";
@@ -28,7 +27,6 @@ import { type SourceSettings, sourceOptions } from "../../pipeline/readers/setti
 import { readWarc } from "../../pipeline/readers/warc.ts";
 import { readWet } from "../../pipeline/readers/wet.ts";
 import { fromChunks, type Opened } from "../../pipeline/readers/window.ts";
-import { drawBlocks, drawDeflated } from "./deflate.ts";
 
 export type Target = {
   readonly name: string;
@@ -301,20 +299,6 @@ export const targets: readonly Target[] = [
       const read = draw.below(6) === 0 ? readWet : readWarc;
       const chosen = { ...settings, verifyDigests: draw.below(2) === 0, status: null };
       await drained(read("fuzzed", chosen, "fuzzed", pieces(bytes, draw)), bytes.length);
-    },
-  },
-  {
-    name: "members",
-    run(draw) {
-      const clean = draw.below(2) === 0 ? drawBlocks(draw, draw.below(2) === 0) : drawDeflated(draw, 60_000);
-      const deflated = draw.below(4) === 0 ? clean : mutated(clean, draw);
-      const bytes = Buffer.concat([
-        Buffer.alloc(10),
-        deflated,
-        Buffer.alloc(draw.below(12), draw.below(256)),
-      ]);
-      const limit = [100, 10_000, 1 << 22][draw.below(3)]!;
-      assert.deepEqual(inflateMember(bytes, 10, limit), inflateByZlib(bytes, 10, limit));
     },
   },
   {

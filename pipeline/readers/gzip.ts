@@ -1,11 +1,9 @@
 /**
  * One gzip member at a time, synchronously: where its header ends, what it inflates to, how long it was. Gives exact
  * compressed lengths, which Node's own gunzip, taking all members as one stream, does not. 256 KiB output chunks are a
- * quarter faster than zlib's 16 KiB default. Members of usual size are inflated by inflate.ts, whose answers are zlib's.
- * Knows no files.
+ * quarter faster than zlib's 16 KiB default. Knows no files.
  */
 import { constants, crc32, inflateRawSync } from "node:zlib";
-import { inflater } from "./inflate.ts";
 
 const outputChunk = 1 << 18;
 /**
@@ -51,19 +49,6 @@ export function gzipHeaderLength(bytes: Buffer, start: number): number | null {
 
 /** Inflates the member at the beginning of `bytes`, to at most `maxOutput` bytes. */
 export function inflateMember(bytes: Buffer, headerLength: number, maxOutput: number): Member {
-  const inflated = inflater()?.(bytes.subarray(headerLength), maxOutput);
-  if (!inflated) return inflateByZlib(bytes, headerLength, maxOutput);
-  if (inflated.kind === "cut") return inflated;
-  const end = headerLength + inflated.length;
-  if (bytes.length < end + trailerBytes) return { kind: "cut" };
-  const intact = trailerFits(bytes, end, inflated.bytes);
-  const data = Buffer.allocUnsafeSlow(inflated.bytes.length);
-  data.set(inflated.bytes);
-  return { kind: "whole", data, length: end + trailerBytes, intact };
-}
-
-/** As `inflateMember`, for members of any size and kind. */
-export function inflateByZlib(bytes: Buffer, headerLength: number, maxOutput: number): Member {
   const isSmall = bytes.subarray(0, smallMember).indexOf(magic, headerLength) > 0;
   try {
     const { buffer, engine } = inflateRawSync(bytes.subarray(headerLength), {
@@ -87,7 +72,7 @@ export function inflateByZlib(bytes: Buffer, headerLength: number, maxOutput: nu
   }
 }
 
-function trailerFits(bytes: Buffer, at: number, data: Uint8Array): boolean {
+function trailerFits(bytes: Buffer, at: number, data: Buffer): boolean {
   return bytes.readUInt32LE(at + 4) === data.length % 2 ** 32 && bytes.readUInt32LE(at) === crc32(data);
 }
 

@@ -147,7 +147,6 @@ test("bytes without any sense end in failures, never in an exception", async () 
 /** So many fixed cases of each target of bench/fuzz.ts, which runs them by the hour. */
 const fixedCases: Readonly<Record<string, number>> = {
   records: 60,
-  members: 200,
   http: 120,
   charset: 80,
   rows: 80,
