@@ -42,8 +42,13 @@ export type RunOverview = {
   readonly finished: string | null;
   readonly stages: readonly StageNumbers[];
   readonly phases: readonly PhaseState[];
-  /** Changes whenever something on disk did: the page asks again only then. */
-  readonly mark: string;
+  /** Each changes whenever something on disk did: the page asks again for that only then. */
+  readonly marks: {
+    /** Stages, their counts and documents. */
+    readonly corpus: string;
+    readonly curves: string;
+    readonly samples: string;
+  };
   readonly has: { readonly documents: boolean; readonly tokenizer: boolean; readonly model: boolean };
 };
 
@@ -85,6 +90,9 @@ export type WhatIfAnswer = {
   readonly yaml: string;
 };
 
+/** What stands around the first place where words were found: text, never markup. */
+export type FoundWords = { readonly before: string; readonly match: string; readonly after: string };
+
 export type DocumentRow = {
   readonly id: string;
   /** Name of the part it stands in, which makes it quick to find. */
@@ -99,6 +107,8 @@ export type DocumentRow = {
   readonly title: string | null;
   readonly language: string | null;
   readonly score: number | null;
+  /** Where the words that were looked for stand: in its text, else its title, else its address. */
+  readonly found: FoundWords | null;
 };
 
 /** GET /api/documents */
@@ -130,7 +140,13 @@ export type Choices = {
 export type MeasureShown = {
   readonly stage: string;
   readonly reason: string | null;
-  readonly values: readonly { readonly name: string; readonly value: number; readonly limits: string }[];
+  readonly values: readonly {
+    readonly name: string;
+    readonly value: number;
+    readonly limits: string;
+    /** Whether it lies on a side that is dropped. */
+    readonly beyond: boolean;
+  }[];
 };
 
 export type DuplicateShown = { readonly id: string; readonly url: string | null; readonly kept: boolean };

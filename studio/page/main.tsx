@@ -2,14 +2,14 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { RunOverview } from "../api.ts";
-import { ask } from "./ask.ts";
+import { ask, Refused } from "./ask.ts";
 import { DocumentsPage } from "./pages/documents.tsx";
 import { InsidePage } from "./pages/inside.tsx";
 import { PipelinePage } from "./pages/pipeline.tsx";
 import { PlaygroundPage } from "./pages/playground.tsx";
 import { TokenizerPage } from "./pages/tokenizer.tsx";
 import { TrainingPage } from "./pages/training.tsx";
-import { Empty } from "./parts/notice.tsx";
+import { Empty, Notice } from "./parts/notice.tsx";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 
@@ -20,31 +20,36 @@ export type PageProps = {
 };
 
 const pages = [
-  { name: "pipeline", title: "Pipeline", Page: PipelinePage, about: "what was kept, dropped, and why" },
-  { name: "documents", title: "Documents", Page: DocumentsPage, about: "read them, kept or not" },
-  { name: "tokenizer", title: "Tokenizer", Page: TokenizerPage, about: "text as tokens" },
-  { name: "training", title: "Training", Page: TrainingPage, about: "curves and samples" },
-  { name: "playground", title: "Playground", Page: PlaygroundPage, about: "let the model go on" },
-  { name: "inside", title: "Inside", Page: InsidePage, about: "the network, layer by layer" },
+  { name: "pipeline", title: "Pipeline", Page: PipelinePage, about: "drops, reasons, limits" },
+  { name: "documents", title: "Documents", Page: DocumentsPage, about: "find and read pages" },
+  { name: "tokenizer", title: "Tokenizer", Page: TokenizerPage, about: "text and names as tokens" },
+  { name: "training", title: "Training", Page: TrainingPage, about: "curves, samples, spelling" },
+  { name: "playground", title: "Playground", Page: PlaygroundPage, about: "what it nearly wrote" },
+  { name: "inside", title: "Inside", Page: InsidePage, about: "layer by layer" },
 ] as const;
+
+/** Where one was on the pages whose choices stand in the address: coming back leads there again. */
+const lastRest = new Map<string, string>();
+const addressOf = (name: string): string => {
+  const rest = lastRest.get(name);
+  return `#/${name}${rest ? `?${rest}` : ""}`;
+};
 
 function route(): { name: string; rest: URLSearchParams } {
   const [name = "", rest = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  if (name === "pipeline" || name === "documents") lastRest.set(name, rest);
   return {
     name: pages.some(page => page.name === name) ? name : "pipeline",
     rest: new URLSearchParams(rest),
   };
 }
 
-/** In a narrow window the pages are a strip that scrolls. */
-const inView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "nearest" });
-
 const pollMs = { running: 1500, still: 8000 } as const;
 
 function Studio() {
   const [here, setHere] = useState(route);
   const [run, setRun] = useState<RunOverview | null>(null);
-  const [lost, setLost] = useState<string | null>(null);
+  const [lost, setLost] = useState<Error | null>(null);
   useEffect(() => {
     const moved = () => setHere(route());
     const keyed = (event: KeyboardEvent) => {
@@ -52,7 +57,7 @@ function Studio() {
       if (target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const page = pages[Number(event.key) - 1];
-      if (page) location.hash = `#/${page.name}`;
+      if (page) location.hash = addressOf(page.name);
     };
     addEventListener("hashchange", moved);
     addEventListener("keydown", keyed);
@@ -70,10 +75,10 @@ function Studio() {
         const now = await ask<RunOverview>("/api/run");
         if (over) return;
         setLost(null);
-        setRun(before => (before?.mark === now.mark ? before : now));
-        if (now.state === "running" || now.state === "nothing") wait = pollMs.running;
+        setRun(before => (JSON.stringify(before) === JSON.stringify(now) ? before : now));
+        if (["running", "nothing", "unknown"].includes(now.state)) wait = pollMs.running;
       } catch (error) {
-        if (!over) setLost((error as Error).message);
+        if (!over) setLost(error as Error);
       }
       if (!over) timer = window.setTimeout(look, wait);
     };
@@ -97,12 +102,13 @@ function Studio() {
           {pages.map(({ name, title, about }, i) => (
             <li key={name}>
               <a
-                href={`#/${name}`}
+                href={name === here.name ? `#/${name}` : addressOf(name)}
                 aria-current={name === here.name ? "page" : undefined}
-                ref={name === here.name ? inView : null}
-                title={`${about} (key ${i + 1})`}
+                aria-keyshortcuts={String(i + 1)}
+                title={`key ${i + 1}`}
               >
                 {title}
+                <small class="page-about">{about}</small>
               </a>
             </li>
           ))}
@@ -118,15 +124,25 @@ function Studio() {
         )}
       </nav>
       <main>
-        {lost && (
-          <p class="notice bad" role="alert">
-            The studio does not answer ({lost}). Is <code>curate studio</code> still running? This page goes
-            on by itself.
+        {run && (
+          <p class="on-paper">
+            {page.title} of {run.name}, {run.state}
           </p>
         )}
+        {lost instanceof Refused ? (
+          <Notice error={lost} />
+        ) : (
+          lost && (
+            <p class="notice bad" role="alert">
+              The studio does not answer ({lost.message}). Is <code>curate studio</code> still running? This
+              page goes on by itself.
+            </p>
+          )
+        )}
         {run?.state === "nothing" ? (
-          <Empty title="Nothing has been run here yet">
-            Begin with <code>curate run --workdir {run.workdir}</code>; this page follows by itself.
+          <Empty title="Nothing here yet">
+            Start with <code>curate run stages.yaml --workdir {run.workdir}</code>, or with the recipe you
+            have. This page follows by itself.
           </Empty>
         ) : run ? (
           <page.Page key={here.name} run={run} rest={here.rest} />

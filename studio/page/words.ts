@@ -3,7 +3,7 @@ const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 export const count = (n: number): string => grouped.format(n);
 export const share = (part: number, whole: number): string =>
-  whole > 0 ? `${((part / whole) * 100).toFixed(part / whole < 0.1 ? 1 : 0)} %` : "–";
+  whole > 0 ? `${((part / whole) * 100).toFixed(part / whole < 0.1 ? 1 : 0)} %` : "–";
 
 export function bytes(n: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
@@ -26,11 +26,18 @@ export function seconds(n: number): string {
 }
 
 export const percent = (p: number): string =>
-  p >= 0.0995 ? `${(p * 100).toFixed(0)} %` : p >= 0.001 ? `${(p * 100).toFixed(1)} %` : "<0.1 %";
+  p >= 0.0995 ? `${(p * 100).toFixed(0)} %` : p >= 0.001 ? `${(p * 100).toFixed(1)} %` : "<0.1 %";
 
-/** White space made visible where asked for; a lone line feed always, or it could not be seen or clicked. */
+const hex = (sign: string): string => sign.charCodeAt(0).toString(16).padStart(2, "0");
+
+/** White space and control characters made visible where asked for; a lone line feed always, or it could not be seen or clicked. */
 export function visible(text: string, whitespace: boolean): string {
   if (whitespace)
-    return text.replaceAll(" ", "·").replaceAll("\t", "→").replaceAll("\r", "␍").replaceAll("\n", "↵\n");
+    return text
+      .replaceAll(" ", "·")
+      .replaceAll("\t", "→")
+      .replaceAll("\r", "␍")
+      .replaceAll("\n", "↵\n")
+      .replace(/(?!\n)\p{Cc}/gu, sign => `\\x${hex(sign)}`);
   return text.replace(/^\n+$/, breaks => "↵\n".repeat(breaks.length));
 }

@@ -99,13 +99,17 @@ async function measuresOf(
     shown.push({
       stage: name,
       reason: reason === "" ? null : text(reason),
-      values: Object.entries(values).map(([measure, value]) => ({
-        name: measure,
-        value: Number(value),
-        limits: (limits.get(measure) ?? [])
-          .map(({ at, drops }) => `${drops === "below" ? "≥" : "≤"} ${Number(at.toPrecision(4))}`)
-          .join(", "),
-      })),
+      values: Object.entries(values).map(([measure, cell]) => {
+        const lines = limits.get(measure) ?? [];
+        const value = Number(cell);
+        return {
+          ...{ name: measure, value },
+          limits: lines
+            .map(({ at, drops }) => `${drops === "below" ? "≥" : "≤"} ${Number(at.toPrecision(4))}`)
+            .join(", "),
+          beyond: lines.some(({ at, drops }) => (drops === "below" ? value < at : value > at)),
+        };
+      }),
     });
   }
   return shown;

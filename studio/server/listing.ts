@@ -12,7 +12,8 @@ import { getDomain } from "tldts";
 import { UserError } from "../../lib/errors.ts";
 import { openTable, type Row } from "../../lib/parquet.ts";
 import { readPlan } from "../../pipeline/report/workdir.ts";
-import type { DocumentPage, DocumentRow } from "../api.ts";
+import type { DocumentPage, DocumentRow, FoundWords } from "../api.ts";
+import { foundIn, wordsPattern } from "../words-found.ts";
 import { partsOf } from "./workdir.ts";
 
 export type Question = {
@@ -44,6 +45,7 @@ export function rowOf(row: Row, part: string): DocumentRow {
     threshold: text(row["threshold"]),
     ...{ title: text(row["title"]), language: text(row["language"]) },
     score: typeof row["language_score"] === "number" ? row["language_score"] : null,
+    found: null,
   };
 }
 
@@ -57,12 +59,17 @@ const saidLanguage = (row: Row) =>
 
 /** Whether a cell contains the words in their order, in any case and with any white space between them. */
 export function wordsIn(query: string): (cell: unknown) => boolean {
-  const words = query.trim().split(/\s+/);
-  const pattern = new RegExp(
-    words.map(word => word.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("\\s+"),
-    "i",
-  );
+  const pattern = wordsPattern(query);
   return cell => typeof cell === "string" && pattern.test(cell);
+}
+
+/** The first place of the words: in the text where it was read, else in title or address. */
+function placeOf(row: Row, pattern: RegExp): FoundWords | null {
+  for (const cell of [row["text"], row["title"], row["url"]]) {
+    const found = typeof cell === "string" ? foundIn(cell, pattern) : null;
+    if (found) return found;
+  }
+  return null;
 }
 
 /** Something that is read forward; where the reading goes on after a row is told with the row. */
@@ -205,6 +212,7 @@ export async function list(workdir: string, question: Question, signal?: AbortSi
   const sources = sourcesOf(workdir, question);
   const [startSource = 0, startAt = 0] = question.cursor.split(".").map(Number);
   const rows: DocumentRow[] = [];
+  const pattern = question.query === "" ? null : wordsPattern(question.query);
   let [looked, textsLooked] = [0, 0];
   // Rows of the main list: kept documents, or decisions.
   const main = (source: Source) => source.kind === "table" && (question.state === "kept" || !source.words);
@@ -227,7 +235,10 @@ export async function list(workdir: string, question: Question, signal?: AbortSi
       if (main(source)) looked++;
       else textsLooked++;
       const whole = source.kind === "lines" ? { ...row, ...source.also } : row;
-      if (source.takes(whole)) rows.push(rowOf(whole, basename(source.path).split(".")[0]!));
+      if (source.takes(whole)) {
+        const shown = rowOf(whole, basename(source.path).split(".")[0]!);
+        rows.push(pattern ? { ...shown, found: placeOf(whole, pattern) } : shown);
+      }
       const over = signal?.aborted || (n % source.breath === 0 && Date.now() >= until);
       if (rows.length < pageRows && !over) continue;
       next = `${i}.${after}`;

@@ -102,15 +102,15 @@ export function overview(workdir: string): RunOverview {
       numbersOf(stats.find(one => one.name === name) ?? emptyStats(name), plan.recipe.stages),
     ),
     phases,
-    mark: [
-      markOf(
-        ["run.json", "stats.json", "model/metrics.jsonl", "model/samples.jsonl"].map(name =>
-          join(workdir, name),
-        ),
-      ),
-      ...(standing === "cut off" ? ["cut off"] : []),
-      ...phases.filter(({ ended }) => ended > 0).map(({ name, ended }) => `${name} ${ended}`),
-    ].join(" "),
+    marks: {
+      corpus: [
+        markOf(["run.json", "stats.json"].map(name => join(workdir, name))),
+        ...(standing === "cut off" ? ["cut off"] : []),
+        ...phases.filter(({ ended }) => ended > 0).map(({ name, ended }) => `${name} ${ended}`),
+      ].join(" "),
+      curves: markOf([join(workdir, "model", "metrics.jsonl")]),
+      samples: markOf([join(workdir, "model", "samples.jsonl")]),
+    },
     has: {
       documents: existsSync(join(workdir, "documents")),
       tokenizer: existsSync(join(workdir, "tokenizer", "tokenizer.json")),
@@ -123,7 +123,7 @@ export function overview(workdir: string): RunOverview {
 function nothingYet(workdir: string): RunOverview {
   return {
     ...{ name: basename(workdir), workdir, state: "nothing", error: null, version: "", started: null },
-    ...{ finished: null, stages: [], phases: [], mark: "nothing" },
+    ...{ finished: null, stages: [], phases: [], marks: { corpus: "nothing", curves: "-", samples: "-" } },
     has: { documents: false, tokenizer: false, model: false },
   };
 }

@@ -64,6 +64,14 @@ async function picture(page: Page, name: string, quality = 66) {
   await page.screenshot({ path, type: "jpeg", quality });
 }
 
+/** Of every chart: the share of its pixels that are as green as a curve. */
+const drawn = `[...document.querySelectorAll(".uplot canvas")].map(canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let green = 0;
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 128 && data[i + 1] > data[i] + 40) green++;
+  return green / (data.length / 4);
+})`;
+
 const grouped = (n: number) => n.toLocaleString("en-US");
 
 test("the funnel shows every stage's count, and a stage its reasons", async t => {
@@ -94,8 +102,8 @@ test("a threshold moved by key or mouse says how many more or fewer would be kep
   await page.keyboard.press("Shift+ArrowRight");
   const figure = page.locator(".histogram").filter({ hasText: "minWords" });
   await figure.getByText("pass").waitFor();
-  assert.match(await figure.innerText(), /\(was 50\): \+0 kept, −\d+, \d+ of \d+ pass/);
-  assert.match(await figure.locator("code").nth(1).innerText(), /^- gopher-quality: +minWords: \d+$/);
+  assert.match(await figure.innerText(), /\(was 50\): 0 more kept, \d+ more dropped; \d+ of \d+ pass/);
+  assert.match(await figure.locator("pre").innerText(), /^- gopher-quality:\s+minWords: \d+$/);
   await page.keyboard.press("Escape");
   await figure.getByText("pass").waitFor({ state: "detached" });
 });
@@ -112,7 +120,10 @@ test("why a page was dropped is two clicks away, with its value against the thre
   await page.locator(".document-list button").first().click();
   await page.waitForSelector("article");
   await page.getByText("dropped by gopher-quality").waitFor();
-  assert.match(await page.locator("article").innerText(), new RegExp(`${reason} [\\d.]+ against [\\d.]+`));
+  assert.match(
+    await page.locator("article").innerText(),
+    new RegExp(`${reason} [\\d.]+ \\(threshold [\\d.]+\\)`),
+  );
   assert.equal(await page.locator("iframe.original").getAttribute("sandbox"), "");
   await picture(page, "dropped");
 });
@@ -193,6 +204,15 @@ test("the curves end where metrics.jsonl ends, and every sample is in the timeli
   await page.getByRole("heading", { name: `Where step ${grouped(last.step)} spent its time` }).waitFor();
   await page.getByRole("cell", { name: "attention-backward" }).waitFor();
   assert.equal(await page.locator(".spelling .bars button").count(), samples.length);
+  for (const [i, share] of (await page.evaluate<number[]>(drawn)).entries())
+    assert.ok(share > 0.002, `chart ${i} is empty: ${share}`);
+  // The legend tells the last values without a pointer, and the values along the curve with the arrow keys.
+  const legend = page.locator(".chart").first().locator(".u-legend");
+  assert.match(await legend.innerText(), new RegExp(`step:\\s+${last.step}\\b`));
+  await page.locator(".chart").first().focus();
+  await page.keyboard.press("Home");
+  assert.match(await legend.innerText(), /step:\s+1\b/);
+  await page.keyboard.press("Escape");
   await picture(page, "training");
   await page.locator(".spelling").scrollIntoViewIfNeeded();
   await picture(page, "spelling");
@@ -206,7 +226,7 @@ test("three samples are written, a token tells its alternatives, and one of them
   const { page, go } = opened;
   await go("#/playground");
   await page.getByLabel("tokens").fill("24");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Generate" }).click();
   await page.locator('.sample[aria-busy="false"]').nth(2).waitFor();
   assert.equal(await page.locator(".sample").count(), 3);
   const before = await page.locator(".sample").first().locator(".written").innerText();
@@ -276,7 +296,7 @@ test("a folder with nothing yet says so and follows, runs that were cut off, sto
   const opened = await open(t, 1000, "light", dir);
   if (!opened) return;
   const { page, go } = opened;
-  await page.getByText("Nothing has been run here yet").waitFor();
+  await page.getByText("Nothing here yet").waitFor();
   const jobs = join(dir, "work", "documents-1", "jobs");
   mkdirSync(jobs, { recursive: true });
   const read = { ...emptyStats("read"), in: 1234, out: 1234 };

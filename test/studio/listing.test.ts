@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { createTable, type Row, type Schema } from "../../lib/parquet.ts";
 import type { DocumentPage } from "../../studio/api.ts";
 import { serve } from "../../studio/server/app.ts";
 import { linesOf, list, type Question, wordsIn } from "../../studio/server/listing.ts";
+import { foundIn, wordsPattern } from "../../studio/words-found.ts";
 
 const anything: Question = {
   ...{ state: "rejected", stage: "", reason: "", query: "", domain: "", language: "", minScore: 0 },
@@ -118,8 +120,15 @@ test("dropped documents are found by words of their text, each once, and every f
     {
       ...{ id: "d3", part: "part-00001", url: "https://b.example/x", stage: "words", reason: "long" },
       ...{ value: "9", threshold: null, title: null, language: null, score: null },
+      found: { before: "", match: "PLUM tree", after: "!" },
     },
   );
+  // Address and text say it: the address is what was looked at.
+  assert.deepEqual((await asked({ q: "plum-tree" })).rows[0]!.found, {
+    before: "https://b.example/",
+    ...{ match: "plum-tree", after: "" },
+  });
+  assert.deepEqual((await asked({ q: "" })).rows[0]!.found, null);
   assert.deepEqual([all.looked, all.total, all.next], [6, 6, null]);
   assert.deepEqual(all.texts, { looked: 4, files: 3, filesEnded: 3, sample: 1, minPerReason: 2 });
   // Address and text of d2 both say it: once.
@@ -228,4 +237,24 @@ test("words are found in any case, across any white space, and signs are only si
   assert.ok(!wordsIn("a.b")("axb"));
   assert.ok(!wordsIn("a b")("ab"));
   assert.ok(!wordsIn("a")(null));
+});
+
+test("the words around the first match stand on one line, cut between words, and are text as they were", () => {
+  const pattern = wordsPattern("plum tree");
+  assert.equal(foundIn("a pear", pattern), null);
+  assert.deepEqual(foundIn("<b>The</b> Plum\n\ttree & a plum tree", pattern), {
+    ...{ before: "<b>The</b> ", match: "Plum tree", after: " & a plum tree" },
+  });
+  const far = foundIn(`${"word ".repeat(40)}plum tree ${"other ".repeat(40)}`, pattern)!;
+  assert.match(far.before, /^…(word ){4,9}$/);
+  assert.match(far.after, /^( other){9,16}…$/);
+  // Cut within pairs, within one endless word, and with white space that is no space.
+  fc.assert(
+    fc.property(fc.constantFrom("🦊", "é", "x", "\u00a0", "\n"), fc.nat(130), fc.nat(130), (unit, n, m) => {
+      const found = foundIn(`${unit.repeat(n)}PLUM  tree${unit.repeat(m)}`, pattern)!;
+      assert.equal(found.match, "PLUM tree");
+      for (const piece of Object.values(found)) assert.ok(piece.length <= 100 && piece.isWellFormed());
+    }),
+    { seed: 3, numRuns: 300 },
+  );
 });

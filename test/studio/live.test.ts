@@ -100,12 +100,12 @@ test("a folder with nothing yet, and runs that go on, were cut off, stopped or f
   const recipe = { name: "small", stages: [{ name: "exact", mode: "drop", options: {} }] };
   write(join(workdir, "work", "plan.json"), { version: "0", recipe, inputs: [], files: [] });
   assert.equal(overview(workdir).state, "unknown");
-  const marks = new Set([nothing.mark]);
+  const marks = new Set([nothing.marks.corpus]);
   const told = (run: RunState, bytes: number) => {
     write(join(workdir, "run.json"), JSON.stringify(run).padEnd(bytes));
     utimesSync(join(workdir, "run.json"), 1000, 1000);
-    const { state, mark, phases, stages } = overview(workdir);
-    marks.add(mark);
+    const { state, marks: now, phases, stages } = overview(workdir);
+    marks.add(now.corpus);
     assert.deepEqual(
       stages.map(({ name }) => name),
       ["read", "exact"],

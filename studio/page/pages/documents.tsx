@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Choices, DocumentDetail, DocumentPage, DocumentRow } from "../../api.ts";
 import { difference } from "../../difference.ts";
+import { wordsPattern } from "../../words-found.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
@@ -25,8 +26,8 @@ export function DocumentsPage({ run, rest }: PageProps) {
       value === "" ? next.delete(name) : next.set(name, value);
     location.hash = `#/documents?${next}`;
   };
-  const { value: choices } = useAnswer(run.mark, () => ask<Choices>("/api/choices"));
-  const listing = useListing({ ...filters, state }, run.mark);
+  const { value: choices } = useAnswer(run.marks.corpus, () => ask<Choices>("/api/choices"));
+  const listing = useListing({ ...filters, state }, run.marks.corpus);
   useEffect(() => {
     const keyed = (event: KeyboardEvent) => {
       const by = event.key === "j" ? 1 : event.key === "k" ? -1 : 0;
@@ -46,7 +47,21 @@ export function DocumentsPage({ run, rest }: PageProps) {
   return (
     <>
       <h1>Documents</h1>
+      <p class="lead how">
+        To learn why a page was dropped, find it by its address or by words of its text; or choose a stage and
+        a reason.
+      </p>
       <div class="controls">
+        <label>
+          find
+          <input
+            type="search"
+            value={filters.q}
+            placeholder="words of the text, or a URL"
+            size={26}
+            onChange={event => go({ q: event.currentTarget.value.trim(), id: "" })}
+          />
+        </label>
         <label>
           show
           <select
@@ -135,42 +150,61 @@ export function DocumentsPage({ run, rest }: PageProps) {
             size={16}
           />
         </label>
-        <label>
-          find
-          <input
-            type="search"
-            value={filters.q}
-            placeholder="words of the text, or a URL"
-            size={26}
-            onChange={event => go({ q: event.currentTarget.value.trim() })}
-          />
-        </label>
       </div>
       {listing.error && <Notice error={listing.error} />}
-      <div class="reader">
-        <div>
-          <ul class="document-list">
+      <div class={`reader ${id ? "reading" : ""}`}>
+        <div class="found-list">
+          <ul class="document-list" aria-label="Documents found">
             {listing.rows.map(row => (
               <li key={row.id}>
-                <Row row={row} chosen={row.id === id} choose={() => go({ id: row.id, part: row.part })} />
+                <Row
+                  row={row}
+                  chosen={row.id === id}
+                  stage={filters.stage}
+                  choose={() => {
+                    go({ id: row.id, part: row.part });
+                    bringToReader();
+                  }}
+                />
               </li>
             ))}
             {listing.rows.length === 0 && !listing.busy && (
               <li class="empty">
                 {state === "kept" && !run.has.documents
                   ? "No document is kept yet: each has to pass the last stage first. Dropped ones can be read already."
-                  : listing.next === null
-                    ? "No such document."
-                    : "None so far."}
+                  : listing.next !== null
+                    ? "None so far."
+                    : state === "kept"
+                      ? "No document that was kept."
+                      : state === "rejected"
+                        ? "No document that was dropped."
+                        : "No such document."}{" "}
+                {state !== "all" && (
+                  <button
+                    type="button"
+                    class="small tool"
+                    onClick={() => go({ state: "all", language: "", minScore: "" })}
+                  >
+                    look among all
+                  </button>
+                )}
               </li>
             )}
           </ul>
+          {listing.older && (
+            <p class="notice" role="status">
+              More parts have ended since.{" "}
+              <button type="button" class="small tool" onClick={listing.anew}>
+                list anew
+              </button>
+            </p>
+          )}
           <p class="quiet" role="status">
             {count(listing.rows.length)} shown, {count(listing.looked)} of {count(listing.total)} looked at
             {listing.texts && <Texts {...listing.texts} />}{" "}
             {listing.next !== null && (
-              <button type="button" class="small" disabled={listing.busy} onClick={listing.more}>
-                {listing.busy ? "looking…" : "go on"}
+              <button type="button" class="small tool" disabled={listing.busy} onClick={listing.more}>
+                {listing.busy ? "looking…" : "show more"}
               </button>
             )}
           </p>
@@ -188,10 +222,11 @@ export function DocumentsPage({ run, rest }: PageProps) {
             key={id}
             id={id}
             part={rest.get("part") ?? ""}
+            query={filters.q}
             open={other => go({ id: other, part: "" })}
           />
         ) : (
-          <p class="quiet">
+          <p class="quiet how">
             Choose a document to read it beside its page; keys <kbd>j</kbd> and <kbd>k</kbd> go to the next
             and the one before.
           </p>
@@ -215,17 +250,19 @@ function Texts({ looked, files, filesEnded }: NonNullable<DocumentPage["texts"]>
 function useListing(filters: Record<string, string>, mark: string) {
   const key = JSON.stringify(filters);
   const [state, set] = useState({
-    rows: [] as DocumentRow[],
+    rows: [] as readonly DocumentRow[],
     next: null as string | null,
     looked: 0,
     total: 0,
     texts: null as DocumentPage["texts"],
     busy: true,
     error: null as Error | null,
+    /** What the run had written when the list began. */
+    mark: "",
   });
   const asking = useRef(new AbortController());
   const load = async (
-    before: { rows: readonly DocumentRow[]; looked: number; texts: number },
+    before: { rows: readonly DocumentRow[]; looked: number; texts: number; mark: string },
     cursor = "",
   ) => {
     const { signal } = asking.current;
@@ -236,30 +273,67 @@ function useListing(filters: Record<string, string>, mark: string) {
       set({
         ...{ rows: [...before.rows, ...page.rows], next: page.next, looked: before.looked + page.looked },
         texts: page.texts && { ...page.texts, looked: before.texts + page.texts.looked },
-        ...{ total: page.total, busy: false, error: null },
+        ...{ total: page.total, busy: false, error: null, mark: before.mark },
       });
     } catch (error) {
-      if (!signal.aborted) set(held => ({ ...held, busy: false, error: error as Error }));
+      if (!signal.aborted) set(held => ({ ...held, busy: false, error: error as Error, mark: before.mark }));
     }
   };
-  useEffect(() => {
+  const anew = () => {
+    asking.current.abort();
     asking.current = new AbortController();
-    void load({ rows: [], looked: 0, texts: 0 });
-    return () => asking.current.abort();
-  }, [key, mark]);
+    void load({ rows: [], looked: 0, texts: 0, mark });
+  };
   const { rows, looked, texts, next } = state;
-  return { ...state, more: () => void load({ rows, looked, texts: texts?.looked ?? 0 }, next ?? "") };
+  useEffect(() => {
+    anew();
+    return () => asking.current.abort();
+  }, [key]);
+  // While the run goes on: a short list follows, a long one stays under the reader's eyes and says that there is more.
+  const older = state.mark !== mark && !state.busy;
+  const follows = older && next === null && rows.length < 50;
+  useEffect(() => {
+    if (follows) anew();
+  }, [follows, mark]);
+  return {
+    ...state,
+    older: older && !follows,
+    anew,
+    more: () => void load({ rows, looked, texts: texts?.looked ?? 0, mark: state.mark }, next ?? ""),
+  };
+}
+
+/** In a narrow window the document stands below the list. */
+function bringToReader() {
+  if (!matchMedia("(max-width: 900px)").matches) return;
+  setTimeout(() => document.querySelector(".reader > :last-child")?.scrollIntoView(), 60);
 }
 
 const inView = (element: HTMLElement | null) => element?.scrollIntoView({ block: "nearest" });
 
-function Row({ row, chosen, choose }: { row: DocumentRow; chosen: boolean; choose: () => void }) {
+type RowProps = {
+  readonly row: DocumentRow;
+  readonly chosen: boolean;
+  /** The stage that all rows are of, if any: it need not be said with each. */
+  readonly stage: string;
+  readonly choose: () => void;
+};
+
+function Row({ row, chosen, stage, choose }: RowProps) {
+  const why = row.reason === "duplicate" ? "near-duplicate" : verdict(row);
   return (
     <button type="button" aria-pressed={chosen} onClick={choose} ref={chosen ? inView : null}>
       <span class="url" title={row.url ?? row.id}>
         {row.title ?? shortUrl(row)}
       </span>
-      <small>{row.stage === "" ? keptLine(row) : `${row.stage}: ${verdict(row)}`}</small>
+      <small>{row.stage === "" ? keptLine(row) : stage === row.stage ? why : `${row.stage}: ${why}`}</small>
+      {row.found && (
+        <small class="found">
+          {row.found.before}
+          <mark>{row.found.match}</mark>
+          {row.found.after}
+        </small>
+      )}
     </button>
   );
 }
@@ -276,7 +350,7 @@ const numeric = (value: string) =>
 
 function verdict({ reason, value, threshold }: DocumentRow): string {
   const measured = value ? ` ${numeric(value)}` : "";
-  return `${reason}${measured}${threshold ? ` against ${numeric(threshold)}` : ""}`;
+  return `${reason}${measured}${threshold ? ` (threshold ${numeric(threshold)})` : ""}`;
 }
 
 const origins = {
@@ -286,9 +360,15 @@ const origins = {
   none: "",
 } as const;
 
-type DetailProps = { readonly id: string; readonly part: string; readonly open: (id: string) => void };
+type DetailProps = {
+  readonly id: string;
+  readonly part: string;
+  /** Words that were looked for: marked in the text. */
+  readonly query: string;
+  readonly open: (id: string) => void;
+};
 
-function Detail({ id, part, open }: DetailProps) {
+function Detail({ id, part, query, open }: DetailProps) {
   const { value, error } = useAnswer(id, () => ask<DocumentDetail>("/api/document", { id, part }));
   const [original, setOriginal] = useState(true);
   if (error) return <Notice error={error} />;
@@ -298,19 +378,22 @@ function Detail({ id, part, open }: DetailProps) {
   return (
     <article>
       <h2 style={{ marginTop: 0, overflowWrap: "anywhere" }}>{value.title ?? row.url ?? row.id}</h2>
-      <p class="quiet" style={{ overflowWrap: "anywhere" }}>
+      <p style={{ overflowWrap: "anywhere" }}>
         <span class={`tag ${kept ? "kept" : "dropped"}`}>{kept ? "kept" : `dropped by ${row.stage}`}</span>{" "}
-        {!kept && <b>{verdict(row)}</b>} {row.url} · <span class="mono">{row.id}</span> · {value.warcFile} at
-        byte {count(value.warcOffset)}
-        {value.language && ` · ${value.language}`}
-        {value.date && ` · ${value.date}`}
+        {!kept && <Why row={row} open={open} />}
+        {value.title && <span class="quiet"> {row.url}</span>}
+      </p>
+      <p class="quiet where">
+        {value.language && `${value.language} · `}
+        {value.date && `${value.date} · `}
+        {value.warcFile} at byte {count(value.warcOffset)} · <span class="mono">{row.id}</span>
       </p>
       <div class={`side-by-side ${original && value.original ? "" : "alone"}`}>
         <div>
           <h3>Text, {origins[value.textFrom]}</h3>
           <div class="page-text card">
             {value.text ? (
-              <Marked text={value.text} />
+              <Marked text={value.text} query={query} />
             ) : (
               <span class="quiet">No text: it was dropped before extraction.</span>
             )}
@@ -319,8 +402,8 @@ function Detail({ id, part, open }: DetailProps) {
         {value.original && original && (
           <div>
             <h3>
-              The page; what was taken is marked{" "}
-              <button type="button" class="small" onClick={() => setOriginal(false)}>
+              Its page, taken text marked{" "}
+              <button type="button" class="small tool" onClick={() => setOriginal(false)}>
                 hide
               </button>
             </h3>
@@ -334,15 +417,15 @@ function Detail({ id, part, open }: DetailProps) {
         )}
       </div>
       {value.original && !original && (
-        <button type="button" class="small" onClick={() => setOriginal(true)}>
+        <button type="button" class="small tool" onClick={() => setOriginal(true)}>
           show the page
         </button>
       )}
       {value.cluster && <Cluster detail={value} open={open} />}
       {value.measures.length > 0 && (
         <>
-          <h2>Its story</h2>
-          <table>
+          <h2>What each stage measured</h2>
+          <table class="story">
             <tbody>
               {value.measures.map(({ stage, reason, values }) => (
                 <tr key={stage}>
@@ -355,8 +438,8 @@ function Detail({ id, part, open }: DetailProps) {
                   </td>
                   <td>
                     {reason && <b>{reason} </b>}
-                    {values.map(({ name, value: measured, limits }) => (
-                      <span key={name} style={{ marginRight: "14px", whiteSpace: "nowrap" }}>
+                    {values.map(({ name, value: measured, limits, beyond }) => (
+                      <span key={name} class={`measured ${beyond && reason ? "beyond" : ""}`}>
                         <span class="quiet">{name}</span> {short(measured)}
                         {limits && <span class="quiet"> ({limits})</span>}
                       </span>
@@ -378,15 +461,44 @@ function Detail({ id, part, open }: DetailProps) {
   );
 }
 
-/** Tags that stand where personal data stood. */
-const redacted = /<(?:email|ip|phone|ssn|card|iban)>/g;
+/** Why it was dropped; of a near-duplicate, which one was kept instead. */
+function Why({ row, open }: { readonly row: DocumentRow; readonly open: (id: string) => void }) {
+  if (row.reason !== "duplicate" || !row.value) return <b>{verdict(row)}</b>;
+  return (
+    <>
+      <b>duplicate</b> of{" "}
+      <button type="button" class="small mono" onClick={() => open(row.value!)}>
+        {row.value}
+      </button>
+    </>
+  );
+}
 
-function Marked({ text }: { readonly text: string }) {
+/** Tags that stand where personal data stood. */
+const redacted = "<(?:email|ip|phone|ssn|card|iban)>";
+
+function Marked({ text, query }: { readonly text: string; readonly query: string }) {
+  const first = useRef<HTMLElement | null>(null);
+  useEffect(() => {
+    const box = first.current?.closest<HTMLElement>(".page-text");
+    if (first.current && box) box.scrollTop = first.current.offsetTop - box.offsetTop - 60;
+  }, [text, query]);
+  const words = query === "" ? null : wordsPattern(query);
+  const pattern = new RegExp(words ? `${redacted}|(${words.source})` : redacted, words ? "gi" : "g");
   const parts: preact.ComponentChildren[] = [];
   let from = 0;
-  for (const match of text.matchAll(redacted)) {
+  let found = 0;
+  for (const match of text.matchAll(pattern)) {
     parts.push(text.slice(from, match.index));
-    parts.push(<mark title="personal data was replaced here">{match[0]}</mark>);
+    parts.push(
+      match[1] === undefined ? (
+        <mark title="personal data was replaced here">{match[0]}</mark>
+      ) : (
+        <mark class="found" ref={found++ === 0 ? first : null}>
+          {match[0]}
+        </mark>
+      ),
+    );
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));
@@ -401,7 +513,7 @@ function Cluster({ detail, open }: { readonly detail: DocumentDetail; readonly o
   return (
     <>
       <h2>One of {count(size)} near-duplicates</h2>
-      <table>
+      <table class="cluster">
         <tbody>
           {members.map(({ id, url, kept }) => (
             <tr key={id}>
@@ -419,7 +531,7 @@ function Cluster({ detail, open }: { readonly detail: DocumentDetail; readonly o
                 {id !== detail.row.id && (
                   <button
                     type="button"
-                    class="small"
+                    class="small tool"
                     aria-pressed={against === id}
                     onClick={() => setAgainst(against === id ? "" : id)}
                   >

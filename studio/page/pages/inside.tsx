@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Inside, TensorWindow } from "../../api.ts";
 import { ask, post, useAnswer } from "../ask.ts";
+import { useKept } from "../kept.ts";
 import type { PageProps } from "../main.tsx";
 import { Diagram } from "../parts/diagram.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
@@ -9,9 +10,13 @@ import { Scale } from "../parts/scale.tsx";
 import { count, percent, short, visible } from "../words.ts";
 
 export function InsidePage({ run, rest }: PageProps) {
-  const [prompt, setPrompt] = useState(rest.get("prompt") ?? "In the morning the");
-  const [layer, setLayer] = useState(0);
-  const [tensor, setTensor] = useState("wte");
+  const [prompt, setPrompt] = useKept("inside.prompt", "In the morning the");
+  const [layer, setLayer] = useKept("inside.layer", 0);
+  const [tensor, setTensor] = useKept("inside.tensor", "wte");
+  const given = rest.get("prompt");
+  useEffect(() => {
+    if (given !== null) setPrompt(given);
+  }, [given]);
   const { value, error, busy } = useAnswer(run.has.model ? `${prompt} ` : "", () =>
     post<Inside>("/api/inside", { prompt }),
   );
@@ -44,17 +49,19 @@ export function InsidePage({ run, rest }: PageProps) {
           <p class="lead">
             Each column is a token on its way up; a square's shade is the length of its residual stream, the
             word beside it what the model would say next if that layer were the last. Between the rows: how
-            much <span class="key adds-attention" /> attention and <span class="key adds-mlp" /> MLP add.
-            Click a layer to see where its heads look.
+            much <span class="key adds-attention" /> attention and <span class="key adds-mlp" /> MLP add.{" "}
+            <span class="how">Click a layer to see where its heads look.</span>
           </p>
           <div class="network card">
             <Diagram inside={value} layer={layer} choose={setLayer} />
           </div>
+          <Lengths inside={value} />
           <h2>Attention of layer {layer}</h2>
           <p class="quiet">
-            Row: the token that looks. Column: where it looks. Dark: much. Point at a cell for the number.
+            Row: the token that looks. Column: where it looks. The stronger the colour, the more.{" "}
+            <span class="how">Point at a cell for its number, or go through them with the arrow keys.</span>
           </p>
-          <div class="maps">
+          <div class="maps" style={{ "--map-width": `${Math.max(190, 72 + 13 * value.tokens.length)}px` }}>
             {(value.attention[layer] ?? []).map((head, i) => (
               <AttentionMap key={i} head={i} weights={head} tokens={value.tokens.map(({ text }) => text)} />
             ))}
@@ -62,14 +69,70 @@ export function InsidePage({ run, rest }: PageProps) {
           <Lens inside={value} />
           <h2>The parts at scale</h2>
           <p class="quiet">
-            Each rectangle is a matrix, one unit of width and height for each input and output. Click one to
-            see its numbers.
+            Each rectangle is a matrix, one unit of width and height for each input and output; the number
+            below says how many parameters it has. <span class="how">Click one to see them.</span>
           </p>
           <Scale tensors={value.tensors} choose={setTensor} />
           <Parameters inside={value} name={tensor} choose={setTensor} />
         </>
       )}
     </>
+  );
+}
+
+type Place = readonly [row: number, column: number];
+
+/** Where an arrow key leads to within a table; null for other keys. */
+function movedBy(key: string, [row, column]: Place, [rows, columns]: Place): Place | null {
+  if (key === "ArrowUp") return [Math.max(0, row - 1), column];
+  if (key === "ArrowDown") return [Math.min(rows - 1, row + 1), column];
+  if (key === "ArrowLeft") return [row, Math.max(0, column - 1)];
+  if (key === "ArrowRight") return [row, Math.min(columns - 1, column + 1)];
+  return null;
+}
+
+/** The drawing's numbers, for print and for those who do not point. */
+function Lengths({ inside }: { readonly inside: Inside }) {
+  const { tokens, norms, added } = inside;
+  const levels = norms.map((_, l) => l).reverse();
+  return (
+    <details>
+      <summary class="quiet">the numbers of this drawing</summary>
+      <div class="scroll">
+        <table class="lens">
+          <thead>
+            <tr>
+              <th>length; what attention and MLP add above it</th>
+              {tokens.map(({ text }, t) => (
+                <th key={t} class="mono">
+                  {visible(text, true)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {levels.map(l => (
+              <tr key={l}>
+                <th>
+                  {l === 0 ? "embedding" : l === norms.length - 1 ? "norm, logits" : `after layer ${l - 1}`}
+                </th>
+                {norms[l]!.map((norm, t) => (
+                  <td key={t}>
+                    {short(norm)}
+                    {added[l] && (
+                      <span class="quiet">
+                        {" "}
+                        +{short(added[l][t]!.attention)} +{short(added[l][t]!.mlp)}
+                      </span>
+                    )}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   );
 }
 
@@ -81,7 +144,7 @@ type MapProps = {
 
 function AttentionMap({ head, weights, tokens }: MapProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [at, setAt] = useState<readonly [number, number] | null>(null);
+  const [at, setAt] = useState<Place | null>(null);
   const T = tokens.length;
   const weight = (i: number, j: number) => (j > i ? 0 : (weights[(i * (i + 1)) / 2 + j] ?? 0));
   useEffect(() => {
@@ -113,11 +176,11 @@ function AttentionMap({ head, weights, tokens }: MapProps) {
       <figcaption class="quiet">
         head {head}
         {at && (
-          <>
+          <span role="status">
             {" "}
             · <code>{visible(tokens[at[0]]!, true)}</code> → <code>{visible(tokens[at[1]]!, true)}</code>{" "}
             <b>{percent(weight(at[0], at[1]))}</b>
-          </>
+          </span>
         )}
       </figcaption>
       <div class="map">
@@ -131,7 +194,15 @@ function AttentionMap({ head, weights, tokens }: MapProps) {
           width={T}
           height={T}
           role="img"
-          aria-label={`attention of head ${head}`}
+          tabindex={0}
+          aria-label={`attention of head ${head}; the arrow keys go through its cells`}
+          onKeyDown={event => {
+            const [i, j] = movedBy(event.key, at ?? [T - 1, T - 1], [T, T]) ?? [-1, -1];
+            if (event.key === "Escape") setAt(null);
+            if (i < 0) return;
+            event.preventDefault();
+            setAt([i, Math.min(i, j)]);
+          }}
           onMouseMove={event => {
             const box = event.currentTarget.getBoundingClientRect();
             const place = (offset: number, side: number) =>
@@ -207,8 +278,8 @@ type ParametersProps = {
 };
 
 function Parameters({ inside, name, choose }: ParametersProps) {
-  const [corner, setCorner] = useState<readonly [number, number]>([0, 0]);
-  const [over, setOver] = useState<readonly [number, number] | null>(null);
+  const [corner, setCorner] = useState<Place>([0, 0]);
+  const [over, setOver] = useState<Place | null>(null);
   const { value, error } = useAnswer(`${name} ${corner}`, () =>
     ask<TensorWindow>("/api/tensor", { name, row: corner[0], column: corner[1] }),
   );
@@ -251,16 +322,40 @@ function Parameters({ inside, name, choose }: ParametersProps) {
             ))}
           </select>
         </label>
-        <button type="button" onClick={() => move(-side, 0)} disabled={corner[0] === 0}>
+        <button
+          type="button"
+          onClick={() => move(-side, 0)}
+          disabled={corner[0] === 0}
+          aria-label="rows before"
+          title="rows before"
+        >
           ↑
         </button>
-        <button type="button" onClick={() => move(side, 0)} disabled={corner[0] + side >= rows}>
+        <button
+          type="button"
+          onClick={() => move(side, 0)}
+          disabled={corner[0] + side >= rows}
+          aria-label="rows after"
+          title="rows after"
+        >
           ↓
         </button>
-        <button type="button" onClick={() => move(0, -side)} disabled={corner[1] === 0}>
+        <button
+          type="button"
+          onClick={() => move(0, -side)}
+          disabled={corner[1] === 0}
+          aria-label="columns before"
+          title="columns before"
+        >
           ←
         </button>
-        <button type="button" onClick={() => move(0, side)} disabled={corner[1] + side >= columns}>
+        <button
+          type="button"
+          onClick={() => move(0, side)}
+          disabled={corner[1] + side >= columns}
+          aria-label="columns after"
+          title="columns after"
+        >
           →
         </button>
         {value && (
@@ -284,7 +379,19 @@ function Parameters({ inside, name, choose }: ParametersProps) {
               minHeight: "14px",
             }}
             role="img"
-            aria-label={`values of ${name}`}
+            tabindex={0}
+            aria-label={`values of ${name}; the arrow keys go through them`}
+            onKeyDown={event => {
+              if (event.key === "Escape") setOver(null);
+              const to = over
+                ? movedBy(event.key, over, [value.rows, value.columns])
+                : event.key.startsWith("Arrow")
+                  ? ([0, 0] as const)
+                  : null;
+              if (!to) return;
+              event.preventDefault();
+              setOver(to);
+            }}
             onMouseMove={event => {
               const box = event.currentTarget.getBoundingClientRect();
               setOver([
@@ -298,9 +405,11 @@ function Parameters({ inside, name, choose }: ParametersProps) {
             onMouseLeave={() => setOver(null)}
           />
           <figcaption class="quiet mono">
-            {over
-              ? `${name}[${value.row + over[0]}, ${value.column + over[1]}] = ${value.values[over[0] * value.columns + over[1]]}`
-              : "point at a value"}
+            <span role="status">
+              {over
+                ? `${name}[${value.row + over[0]}, ${value.column + over[1]}] = ${value.values[over[0] * value.columns + over[1]]}`
+                : `${name}: point at a value, or go through them with the arrow keys`}
+            </span>
           </figcaption>
         </figure>
       )}

@@ -1,5 +1,5 @@
 /** The funnel, stage by stage, and for the chosen stage why it dropped, what it measured, what another line would do. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Histogram, RunOverview, StageMeasures, StageNumbers } from "../../api.ts";
 import { ask, useAnswer } from "../ask.ts";
 import type { PageProps } from "../main.tsx";
@@ -8,7 +8,10 @@ import { Copy, Notice } from "../parts/notice.tsx";
 import { bytes, count, seconds, share } from "../words.ts";
 
 export function PipelinePage({ run, rest }: PageProps) {
-  const chosen = rest.get("stage") ?? worstOf(run);
+  // Counts grow while the run goes on: what is shown at first is not taken from under the reader's eyes by another.
+  const first = useRef<string | null>(null);
+  first.current ??= worstOf(run);
+  const chosen = rest.get("stage") ?? first.current ?? "read";
   const stage = run.stages.find(({ name }) => name === chosen) ?? run.stages[0]!;
   const read = run.stages[0]!;
   const kept = lastDocuments(run);
@@ -20,7 +23,8 @@ export function PipelinePage({ run, rest }: PageProps) {
       <h1>From crawl to corpus</h1>
       <p class="lead">
         Every document of the run is in this drawing: kept in the band, dropped at its sides. Choose a stage
-        to see why, and drag a threshold to see what another one would keep.
+        to see why it dropped pages, and drag a threshold to see how many more or fewer another one would
+        keep.
       </p>
       <div class="facts">
         <Fact value={count(read.in)} label={`records read, ${bytes(read.bytesIn)}`} />
@@ -33,11 +37,17 @@ export function PipelinePage({ run, rest }: PageProps) {
         <fieldset class="funnel" aria-label="Stages">
           <Phases run={run} />
           {run.stages.map(one => (
-            <StageRow key={one.name} stage={one} most={read.in} chosen={one.name === stage.name} />
+            <StageRow
+              key={one.name}
+              stage={one}
+              most={read.in}
+              chosen={one.name === stage.name}
+              running={isRunning(run, one.name)}
+            />
           ))}
         </fieldset>
-        <section class="detail card" aria-live="polite">
-          <StageDetail key={stage.name} stage={stage} mark={run.mark} />
+        <section class="detail card">
+          <StageDetail key={stage.name} stage={stage} mark={run.marks.corpus} />
         </section>
       </div>
     </>
@@ -53,10 +63,16 @@ const Fact = ({ value, label }: { readonly value: string; readonly label: string
 
 const lost = (stage: StageNumbers) => stage.in - stage.out;
 
-function worstOf({ stages }: RunOverview): string {
-  const judging = stages.filter(({ name, replayable }) => name !== "read" && replayable);
-  return [...judging].sort((a, b) => lost(b) - lost(a))[0]?.name ?? "read";
+/** The filter that dropped most; null before one has dropped anything. */
+function worstOf({ stages }: RunOverview): string | null {
+  const judging = stages.filter(stage => stage.name !== "read" && stage.replayable && lost(stage) > 0);
+  return [...judging].sort((a, b) => lost(b) - lost(a))[0]?.name ?? null;
 }
+
+/** A phase is named after its stage, some with a word more. */
+const isRunning = ({ state, phases }: RunOverview, stage: string): boolean =>
+  state === "running" &&
+  phases.some(({ name, state: at }) => at === "running" && (name === stage || name.startsWith(`${stage}-`)));
 
 /** The last stage that documents came out of. */
 function lastDocuments({ stages }: RunOverview): StageNumbers {
@@ -65,7 +81,14 @@ function lastDocuments({ stages }: RunOverview): StageNumbers {
   return documents.at(-1) ?? stages[0]!;
 }
 
-function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; chosen: boolean }) {
+type StageRowProps = {
+  readonly stage: StageNumbers;
+  readonly most: number;
+  readonly chosen: boolean;
+  readonly running: boolean;
+};
+
+function StageRow({ stage, most, chosen, running }: StageRowProps) {
   const half = (n: number) => (most > 0 ? (n / most) * 50 : 0);
   const [top, bottom] = [half(stage.in), half(stage.out)];
   const dropped = lost(stage);
@@ -73,7 +96,7 @@ function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; 
   return (
     <button
       type="button"
-      class={`stage-row ${makesDocuments || stage.cpuSeconds > 0 ? "" : "waiting"}`}
+      class={`stage-row ${makesDocuments || running || stage.cpuSeconds > 0 ? "" : "waiting"}`}
       aria-pressed={chosen}
       title={stage.about}
       onClick={() => {
@@ -86,9 +109,16 @@ function StageRow({ stage, most, chosen }: { stage: StageNumbers; most: number; 
         <polygon class="band" points={`${50 - top},0 ${50 + top},0 ${50 + bottom},46 ${50 - bottom},46`} />
       </svg>
       <span class="stage-numbers">
-        {stage.tokensOut !== null ? `${count(stage.tokensOut)} tok` : makesDocuments ? count(stage.out) : ""}
-        {dropped > 0 && <small>−{count(dropped)}</small>}
-        {!makesDocuments && stage.cpuSeconds > 0 && <span class="quiet">{seconds(stage.cpuSeconds)}</span>}
+        {stage.tokensOut !== null
+          ? `${count(stage.tokensOut)} tokens`
+          : makesDocuments
+            ? count(stage.out)
+            : ""}
+        {dropped > 0 && <small title={`${count(dropped)} dropped here`}>−{count(dropped)}</small>}
+        {running && <small class="running">running</small>}
+        {!makesDocuments && !running && stage.cpuSeconds > 0 && (
+          <span class="quiet">{seconds(stage.cpuSeconds)}</span>
+        )}
       </span>
     </button>
   );
@@ -123,11 +153,24 @@ function Phases({ run }: { readonly run: RunOverview }) {
   return (
     <p class="quiet">
       Phase {done + 1} of {run.phases.length}: {running.map(({ name }) => name).join(", ")}
-      {running[0]!.jobs > 1 && `, ${count(running[0]!.ended)} of ${count(running[0]!.jobs)} parts`}. Numbers
-      follow as parts end.
+      {running[0]!.jobs > 1 && `, ${count(running[0]!.ended)} of ${count(running[0]!.jobs)} parts`}.{" "}
+      {running[0]!.name === "train" ? (
+        <>
+          Its curves grow in <a href="#/training">Training</a>.
+        </>
+      ) : (
+        "Numbers follow as parts end."
+      )}
     </p>
   );
 }
+
+/** Stages whose work is shown on a page of its own. */
+const elsewhere: Readonly<Record<string, readonly [page: string, what: string]>> = {
+  tokenizer: ["tokenizer", "The vocabulary and how it cuts a text"],
+  train: ["training", "The curves, and what it wrote on the way"],
+  sample: ["playground", "Let the model write"],
+};
 
 function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly mark: string }) {
   const reasons = Object.entries(stage.dropped).sort(([, a], [, b]) => b - a);
@@ -135,7 +178,7 @@ function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly m
   const most = Math.max(1, ...reasons.map(([, n]) => n));
   return (
     <>
-      <h1>{stage.name}</h1>
+      <h2 class="stage-title">{stage.name}</h2>
       <p class="lead">{stage.about}</p>
       {stage.in > 0 && (
         <p>
@@ -166,19 +209,23 @@ function StageDetail({ stage, mark }: { readonly stage: StageNumbers; readonly m
                 <td class="number">{count(n)}</td>
                 <td class="number quiet">{share(n, stage.in)}</td>
                 <td style={{ width: "30%" }}>
-                  <span class="bar" style={{ width: `${(n / most) * 100}%` }} />
+                  <span class="bar" aria-hidden="true" style={{ width: `${(n / most) * 100}%` }} />
                 </td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
+      {reasons.length > 0 && <p class="quiet how">Click a reason to read the pages it dropped.</p>}
+      {elsewhere[stage.name] && (
+        <p>
+          <a href={`#/${elsewhere[stage.name]![0]}`}>{elsewhere[stage.name]![1]}</a>
+        </p>
+      )}
       <Measures stage={stage} mark={mark} />
       {stage.yaml && (
         <details>
-          <summary>
-            <h3 style={{ display: "inline" }}>In the recipe</h3>
-          </summary>
+          <summary>In the recipe</summary>
           <pre>{stage.yaml}</pre>
           <Copy text={stage.yaml} />
         </details>
@@ -202,7 +249,7 @@ function Measures({ stage, mark }: { readonly stage: StageNumbers; readonly mark
     return busy ? (
       <p class="wait">Reading measures…</p>
     ) : (
-      <p class="quiet">This stage records no measures.</p>
+      <p class="quiet">This stage has no measures of documents.</p>
     );
   // The rules that drop most come first.
   const drops = ({ thresholds }: Histogram) =>
@@ -216,15 +263,21 @@ function Measures({ stage, mark }: { readonly stage: StageNumbers; readonly mark
       <h2>
         What it measured{" "}
         {ruled.length > 0 && ruled.length < value.histograms.length && (
-          <button type="button" class="small" onClick={() => setOrder(order === "lines" ? "all" : "lines")}>
-            {order === "lines" ? `all ${value.histograms.length}` : "only those with a threshold"}
+          <button
+            type="button"
+            class="small tool"
+            onClick={() => setOrder(order === "lines" ? "all" : "lines")}
+          >
+            {order === "lines" ? `show all ${value.histograms.length}` : "only those with a threshold"}
           </button>
         )}
       </h2>
       <p class="quiet">
         Documents by value: <span style={{ color: "var(--kept)" }}>■</span> kept,{" "}
-        <span style={{ color: "var(--dropped)" }}>■</span> dropped by any rule of this stage. Drag a line, or
-        use the arrow keys.
+        <span style={{ color: "var(--dropped)" }}>■</span> dropped by any rule of this stage.{" "}
+        <span class="how">
+          Drag a line, or move it with the arrow keys, to see how many more or fewer would be kept.
+        </span>
       </p>
       <div class="histograms">
         {shown.map(histogram => (

@@ -1,7 +1,9 @@
 /** A base model at play: it goes on from a prompt, shows what it nearly said, and branches where one wants it to. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Alternative, GeneratedToken, Memorised } from "../../api.ts";
 import { post, postLines } from "../ask.ts";
+import { useKept } from "../kept.ts";
+import { walkButtons } from "../keys.ts";
 import type { PageProps } from "../main.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
 import { count, percent, visible } from "../words.ts";
@@ -35,11 +37,15 @@ type Sample = {
 const first: Settings = { maxTokens: 60, temperature: 0.8, topK: 50, topP: 1, seed: 1, n: 3 };
 
 export function PlaygroundPage({ run, rest }: PageProps) {
-  const [prompt, setPrompt] = useState(rest.get("prompt") ?? templates[0].text);
-  const [spoken, setSpoken] = useState("");
-  const [settings, setSettings] = useState(first);
-  const [samples, setSamples] = useState<readonly Sample[]>([]);
-  const stop = useRef<AbortController | null>(null);
+  const [prompt, setPrompt] = useKept<string>("playground.prompt", templates[0].text);
+  const [spoken, setSpoken] = useKept("playground.spoken", "");
+  const [settings, setSettings] = useKept("playground.settings", first);
+  const [samples, setSamples] = useKept<readonly Sample[]>("playground.samples", []);
+  const [writing, setWriting] = useKept<AbortController | null>("playground.writing", null);
+  const given = rest.get("prompt");
+  useEffect(() => {
+    if (given !== null) setPrompt(given);
+  }, [given]);
   if (!run.has.model)
     return <Empty title="No model yet">It can be asked from its first checkpoint on.</Empty>;
   const busy = samples.some(sample => sample.busy);
@@ -69,9 +75,9 @@ export function PlaygroundPage({ run, rest }: PageProps) {
   };
 
   const start = () => {
-    stop.current?.abort();
+    writing?.abort();
     const controller = new AbortController();
-    stop.current = controller;
+    setWriting(controller);
     setSpoken(prompt);
     const seeds = Array.from({ length: settings.n }, (_, i) => settings.seed + i);
     setSamples(seeds.map(seed => ({ tokens: [], seed, busy: true, error: null })));
@@ -79,8 +85,9 @@ export function PlaygroundPage({ run, rest }: PageProps) {
   };
 
   const branch = (which: number, at: number, taken: Alternative) => {
-    const controller = new AbortController();
-    stop.current = controller;
+    // Columns that go on beside each other are stopped together.
+    const controller = writing && !writing.signal.aborted ? writing : new AbortController();
+    setWriting(controller);
     const sample = samples[which]!;
     const old = sample.tokens[at]!;
     const chosen: GeneratedToken = {
@@ -102,8 +109,9 @@ export function PlaygroundPage({ run, rest }: PageProps) {
     <>
       <h1>Playground</h1>
       <p class="lead">
-        A base model goes on with a text; it does not answer. The redder a token, the less the model expected
-        it. Click one to see what it almost wrote, and click an alternative to go on from there.
+        A base model goes on with a text; it does not answer. Press Generate, then click any token to see
+        which ones it almost chose; click one of those to go on from there. The redder a token, the less the
+        model expected it.
       </p>
       <textarea
         rows={4}
@@ -116,9 +124,9 @@ export function PlaygroundPage({ run, rest }: PageProps) {
       />
       <div class="controls" style={{ marginTop: "8px" }}>
         <button type="button" class="main" onClick={start} title="Ctrl-Enter">
-          Go on
+          Generate
         </button>
-        <button type="button" disabled={!busy} onClick={() => stop.current?.abort()}>
+        <button type="button" disabled={!busy} onClick={() => writing?.abort()}>
           Stop
         </button>
         <label>
@@ -182,28 +190,52 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
   const [open, setOpen] = useState(-1);
   const [found, setFound] = useState<Memorised | Error | null>(null);
   const { tokens, busy, error, seed } = sample;
+  const [at, setAt] = useState(0);
   const chosen = tokens[open];
+  const pieces = useRef<HTMLDivElement>(null);
+  const close = () => {
+    const back = pieces.current?.querySelectorAll<HTMLElement>(".piece")[open];
+    setOpen(-1);
+    back?.focus();
+  };
   const remember = () =>
     void post<Memorised>("/api/memorised", { ids: tokens.map(({ id }) => id) }).then(setFound, setFound);
   return (
-    <section class="card sample" aria-busy={busy}>
+    <section
+      class="card sample"
+      aria-busy={busy}
+      aria-label={`sample with seed ${seed}`}
+      onKeyDown={event => {
+        if (event.key === "Escape" && open >= 0) close();
+      }}
+    >
       <p class="quiet" style={{ margin: "0 0 6px" }}>
         seed {seed} · {count(tokens.length)} tokens
-        {tokens.length > 0 && ` · ${percent(meanProbability(tokens))} sure of a token`}{" "}
+        {tokens.length > 0 && ` · typical probability ${percent(meanProbability(tokens))}`}{" "}
         {!busy && tokens.length > 0 && (
-          <button type="button" class="small" onClick={remember}>
+          <button type="button" class="small tool" onClick={remember}>
             is this memorised?
           </button>
         )}
       </p>
-      <div class="written">
+      {/* biome-ignore lint/a11y/useSemanticElements: a group within a text */}
+      <div
+        ref={pieces}
+        class="written"
+        role="group"
+        aria-label="what it wrote; the arrow keys go through its tokens"
+        onKeyDown={event => walkButtons(event, ".piece")}
+      >
         <span class="prompt">{prompt}</span>
         {tokens.map((token, i) => (
           <button
             key={i}
             type="button"
             class="piece"
+            tabindex={i === Math.min(at, tokens.length - 1) ? 0 : -1}
             aria-expanded={open === i}
+            aria-label={`${visible(token.token, true)}, ${percent(token.probability)}`}
+            onFocus={() => setAt(i)}
             style={{ "--surprise": String(Math.min(1, -Math.log10(Math.max(1e-6, token.probability)) / 3)) }}
             title={`${JSON.stringify(token.token)} ${percent(token.probability)}`}
             onClick={() => setOpen(open === i ? -1 : i)}
@@ -221,8 +253,8 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
       {chosen && (
         <div class="alternatives">
           <p class="quiet">
-            {open === 0 ? "First" : "Here"} it took <code>{visible(chosen.token, true)}</code> at{" "}
-            {percent(chosen.probability)}; click another to go on with it instead.
+            Here it chose <code>{visible(chosen.token, true)}</code> with {percent(chosen.probability)}.{" "}
+            {almost(chosen)} <span class="how">Click another to go on with it instead.</span>
           </p>
           {chosen.alternatives.map(other => (
             <button
@@ -239,6 +271,7 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
               <code>{visible(other.text, true) || "∅"}</code>
               <span
                 class="bar"
+                aria-hidden="true"
                 style={{
                   width: `${Math.max(1, (other.probability / chosen.alternatives[0]!.probability) * 100)}%`,
                 }}
@@ -251,6 +284,17 @@ function SampleView({ sample, prompt, branch }: SampleProps) {
       {found instanceof Error && <Notice error={found} />}
       {found && !(found instanceof Error) && <MemoryView found={found} of={tokens.length} />}
     </section>
+  );
+}
+
+/** The likeliest of those it did not choose. */
+function almost(chosen: GeneratedToken): preact.ComponentChildren {
+  const other = chosen.alternatives.find(({ id }) => id !== chosen.id);
+  if (!other) return null;
+  return (
+    <>
+      It almost chose <code>{visible(other.text, true) || "∅"}</code> with {percent(other.probability)}.
+    </>
   );
 }
 

@@ -1,7 +1,9 @@
 /** Text as tokens: ours beside the published vocabularies, the vocabulary itself, a word's merges one by one. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Compression, MergeReplay, Tokenized, VocabularyPage } from "../../api.ts";
 import { ask, post, useAnswer } from "../ask.ts";
+import { useKept } from "../kept.ts";
+import { steppedBy } from "../keys.ts";
 import type { PageProps } from "../main.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
 import { count, share, visible } from "../words.ts";
@@ -10,8 +12,12 @@ const example =
   "The quick brown fox doesn't jump over 12,345 lazy dogs.\n\nfor (let i = 0; i < 10; i++) total += prices[i];\nÜbermäßig, naïve, 東京, 🦊";
 
 export function TokenizerPage({ run, rest }: PageProps) {
-  const [text, setText] = useState(rest.get("text") ?? example);
-  const [whitespace, setWhitespace] = useState(false);
+  const [text, setText] = useKept("tokenizer.text", example);
+  const [whitespace, setWhitespace] = useKept("tokenizer.whitespace", false);
+  const given = rest.get("text");
+  useEffect(() => {
+    if (given !== null) setText(given);
+  }, [given]);
   const { value, error } = useAnswer(run.has.tokenizer ? `${text} ` : "", () =>
     post<Tokenized>("/api/tokenize", { text, which: "own" }),
   );
@@ -27,7 +33,10 @@ export function TokenizerPage({ run, rest }: PageProps) {
   return (
     <>
       <h1>Tokenizer</h1>
-      <p class="lead">Type or paste. Point at a token to see its id, at an id to see its token.</p>
+      <p class="lead how">
+        Type or paste a name, a word, any text. Point at a token to see its id, at an id to see its token; or
+        go through them with the arrow keys.
+      </p>
       <textarea
         rows={5}
         value={text}
@@ -80,10 +89,21 @@ function Tokens({
   const { name, size, tokens, segments } = vocabulary;
   const [lit, setLit] = useState(-1);
   const shown = segments.slice(0, 3000);
-  const point = (i: number) => ({ onMouseEnter: () => setLit(i), onMouseLeave: () => setLit(-1) });
+  const point = (i: number) => ({
+    onMouseEnter: () => setLit(i),
+    onMouseLeave: () => setLit(-1),
+    onClick: () => setLit(i),
+  });
+  const chosen = shown[lit];
+  const walk = (event: KeyboardEvent) => {
+    const to = event.key === "Escape" ? -1 : steppedBy(event.key, lit, shown.length);
+    if (to === null) return;
+    event.preventDefault();
+    setLit(to);
+  };
   return (
     <section class="card">
-      <h3 style={{ display: "flex", justifyContent: "space-between", marginTop: 0 }}>
+      <h3 class="split">
         <span>
           {name} <span class="quiet">{count(size)}</span>
         </span>
@@ -91,18 +111,32 @@ function Tokens({
           <b>{count(tokens)}</b> tokens, {tokens > 0 ? (bytes / tokens).toFixed(2) : "–"} bytes each
         </span>
       </h3>
-      <div class="tokens">
+      {/* biome-ignore lint/a11y/useSemanticElements: a group within a line of text */}
+      <div
+        class="tokens"
+        role="group"
+        tabindex={0}
+        aria-label={`tokens of ${name}; the arrow keys go through them`}
+        onKeyDown={walk}
+      >
         {shown.map((segment, i) => (
           <span
             key={i}
             class={`token c${i % 5} ${lit === i ? "lit" : ""}`}
-            title={`id ${segment.ids.join(", ")} · ${segment.bytes} byte${segment.bytes === 1 ? "" : "s"}`}
+            title={said(segment)}
             {...point(i)}
           >
             {visible(segment.text, whitespace)}
           </span>
         ))}
       </div>
+      <p class="quiet told" role="status">
+        {chosen ? (
+          <>
+            <code>{visible(chosen.text, true)}</code> {said(chosen)}
+          </>
+        ) : null}
+      </p>
       <details open={tokens <= 120}>
         <summary class="quiet">ids</summary>
         <div class="mono ids">
@@ -123,8 +157,11 @@ function Tokens({
   );
 }
 
+const said = ({ ids, bytes }: Shown["segments"][number]): string =>
+  `id ${ids.join(", ")} · ${bytes} byte${bytes === 1 ? "" : "s"}`;
+
 function Merges() {
-  const [word, setWord] = useState(" morning");
+  const [word, setWord] = useKept("tokenizer.word", " morning");
   const { value, error } = useAnswer(word, () => post<MergeReplay>("/api/merges", { word }));
   return (
     <>
@@ -190,7 +227,7 @@ function CompressionTable({ ready }: { readonly ready: boolean }) {
   const best = (row: Compression["rows"][number]) => Math.max(...row.bytesPerToken);
   return (
     <>
-      <h2>Bytes a token, on this corpus</h2>
+      <h2>Bytes per token, on this corpus</h2>
       <div class="card scroll">
         <table>
           <thead>
@@ -250,19 +287,19 @@ function Browser() {
           </span>
         )}
         <button type="button" disabled={from === 0} onClick={() => setFrom(Math.max(0, from - 200))}>
-          back
+          previous 200
         </button>
         <button
           type="button"
           disabled={!value || from + 200 >= value.total}
           onClick={() => setFrom(from + 200)}
         >
-          on
+          next 200
         </button>
       </div>
       {error && <Notice error={error} />}
       {value && (
-        <div class="card scroll" style={{ maxHeight: "480px" }}>
+        <div class="card scroll listed">
           <table>
             <thead>
               <tr>

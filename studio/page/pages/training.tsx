@@ -2,6 +2,8 @@
 import { useState } from "preact/hooks";
 import type { Spelling, StepMetrics, Training, TrainingRun } from "../../api.ts";
 import { ask, useAnswer } from "../ask.ts";
+import { useKept } from "../kept.ts";
+import { walkButtons } from "../keys.ts";
 import type { PageProps } from "../main.tsx";
 import { Chart, type Line } from "../parts/chart.tsx";
 import { Empty, Notice } from "../parts/notice.tsx";
@@ -20,11 +22,15 @@ export function smoothed(values: readonly number[], by: number): number[] {
 }
 
 export function TrainingPage({ run }: PageProps) {
-  const { value, error } = useAnswer(run.mark, () => ask<Training>("/api/training"));
-  const { value: spelling } = useAnswer(run.mark, () => ask<Spelling>("/api/spelling"));
-  const [smooth, setSmooth] = useState(0.8);
-  const [logarithmic, setLogarithmic] = useState(false);
-  const [over, setOver] = useState<"step" | "tokens">("step");
+  const { value, error } = useAnswer(`${run.marks.curves} ${run.marks.samples}`, () =>
+    ask<Training>("/api/training"),
+  );
+  const { value: spelling } = useAnswer(`${run.marks.samples} ${run.has.documents}`, () =>
+    ask<Spelling>("/api/spelling"),
+  );
+  const [smooth, setSmooth] = useKept("training.smooth", 0.8);
+  const [logarithmic, setLogarithmic] = useKept("training.logarithmic", false);
+  const [over, setOver] = useKept<"step" | "tokens">("training.over", "step");
   if (error) return <Notice error={error} />;
   if (!value) return <p class="wait">Reading the curves…</p>;
   const own = value.runs[0]!;
@@ -116,7 +122,10 @@ export function TrainingPage({ run }: PageProps) {
             <option value="tokens">tokens</option>
           </select>
         </label>
-        <span class="quiet">Drag across a chart to zoom, double-click to see all.</span>
+        <span class="quiet how">
+          Point at a curve, or go along it with the arrow keys. Drag across to zoom, double-click or Escape to
+          see all.
+        </span>
       </div>
       <div class="charts">
         <div class="wide card">
@@ -147,7 +156,11 @@ export function TrainingPage({ run }: PageProps) {
           />
         </div>
         <div class="card">
-          <Chart title="Model FLOPs utilisation" lines={lines(step => step.mfu, "MFU")} xLabel={over} />
+          <Chart
+            title="Model FLOPs utilisation (MFU), %"
+            lines={lines(step => (typeof step.mfu === "number" ? 100 * step.mfu : step.mfu), "MFU, %")}
+            xLabel={over}
+          />
         </div>
       </div>
       <Kernels steps={own.steps} />
@@ -199,14 +212,14 @@ function Samples({ run, spelling }: { readonly run: TrainingRun; readonly spelli
     <>
       <h2>
         How it learned to write{" "}
-        <button type="button" class="small" onClick={() => setNewest(!newest)}>
+        <button type="button" class="small tool" onClick={() => setNewest(!newest)}>
           {newest ? "oldest first" : "newest first"}
         </button>
       </h2>
       {spelling && spelling.known > 0 && <SpellingStrip spelling={spelling} />}
       <ol class="timeline">
         {samples.map(({ step, text }) => (
-          <li key={step} id={`sample-${step}`}>
+          <li key={step} id={`sample-${step}`} tabindex={-1}>
             <span class="step">
               step {count(step)}
               {lossAt.has(step) && ` · loss ${lossAt.get(step)!.toFixed(2)}`}
@@ -247,6 +260,7 @@ const ofSamples = 5;
 function goToSample(step: number) {
   const place = document.getElementById(`sample-${step}`);
   place?.scrollIntoView({ block: "center" });
+  place?.focus({ preventScroll: true });
   place?.animate([{ background: "var(--mark)" }, { background: "transparent" }], 1500);
 }
 
@@ -277,10 +291,16 @@ function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
           Most words are one token and come right from the start; the bars are the words it put together from
           several tokens: how many of them exist, over five samples, up to {Math.round(most * 100)} %. A word
           exists when the corpus has it ({count(known)} words); others are{" "}
-          <span class="strange">underlined</span>. Click a bar to read its sample.
+          <span class="strange">underlined</span>. <span class="how">Click a bar to read its sample.</span>
         </span>
       </figcaption>
-      <div class="bars">
+      {/* biome-ignore lint/a11y/useSemanticElements: a row of bars */}
+      <div
+        class="bars"
+        role="group"
+        aria-label="words put together that exist, sample by sample; the arrow keys go through them"
+        onKeyDown={event => walkButtons(event, "button")}
+      >
         {samples.map(({ step, made, right }, i) => {
           const said = `step ${count(step)}: ${right} of ${made} put together exist; ${Math.round(shares[i]! * 100)} % over five samples`;
           return (
@@ -288,6 +308,7 @@ function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
               key={step}
               type="button"
               class={from !== null && step >= from ? "spelled" : ""}
+              tabindex={i === 0 ? 0 : -1}
               aria-label={said}
               title={said}
               onClick={() => goToSample(step)}
@@ -296,6 +317,17 @@ function SpellingStrip({ spelling }: { readonly spelling: Spelling }) {
             </button>
           );
         })}
+        <span
+          class="third"
+          style={{ bottom: `${(1 / 3 / most) * 100}%` }}
+          title="a third"
+          aria-hidden="true"
+        />
+      </div>
+      <div class="bars-foot quiet" aria-hidden="true">
+        <span>step {count(samples[0]?.step ?? 0)}</span>
+        <span>dashed: a third</span>
+        <span>step {count(samples.at(-1)?.step ?? 0)}</span>
       </div>
     </figure>
   );

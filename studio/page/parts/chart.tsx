@@ -1,6 +1,7 @@
 /** A line chart over uPlot that follows its container, the theme and new data. Knows no training. */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { steppedBy } from "../keys.ts";
 import { short } from "../words.ts";
 
 export type Line = {
@@ -47,6 +48,8 @@ export function Chart({ title, lines, height = 220, logarithmic = false, xLabel 
         data,
         element,
       );
+      reachLegend(element);
+      showLast(plot.current);
     };
     draw();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
@@ -60,9 +63,80 @@ export function Chart({ title, lines, height = 220, logarithmic = false, xLabel 
     };
   }, [shape]);
   useEffect(() => {
-    plot.current?.setData(data);
+    if (plot.current) renew(plot.current, data);
   }, [lines]);
-  return <div ref={place} class="chart" role="img" aria-label={title} />;
+  const walk = (event: KeyboardEvent) => {
+    const of = plot.current;
+    if (!of || event.target !== place.current) return;
+    if (event.key === "Escape") {
+      of.setData(of.data);
+      of.setCursor({ left: -10, top: -10 });
+      return;
+    }
+    const x = of.data[0];
+    const at = of.cursor.idx ?? x.length - (event.key === "ArrowLeft" ? 0 : 1);
+    const to = steppedBy(event.key, at, x.length);
+    if (to === null) return;
+    event.preventDefault();
+    const far = event.shiftKey ? Math.max(0, Math.min(x.length - 1, at + 20 * (to - at))) : to;
+    of.setCursor({ left: of.valToPos(x[far]!, "x"), top: of.over.clientHeight / 2 });
+  };
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a drawing with its legend
+    <div
+      ref={place}
+      class="chart"
+      role="group"
+      tabindex={0}
+      aria-label={`${title}. ${lines.map(inWords).filter(Boolean).join("; ")}. The arrow keys go along it.`}
+      onKeyDown={walk}
+    />
+  );
+}
+
+/** A curve for those who cannot see it. */
+function inWords({ label, x, y, faint }: Line): string {
+  const first = y.findIndex(value => value !== null);
+  if (faint || first < 0) return "";
+  return `${label} from ${short(y[first]!)} at ${short(x[first]!)} to ${short(y.at(-1) ?? Number.NaN)} at ${short(x.at(-1)!)}`;
+}
+
+/** New points of a run that goes on; what was zoomed into stays. */
+function renew(plot: uPlot, data: uPlot.AlignedData) {
+  const { min, max } = plot.scales["x"]!;
+  const x = plot.data[0];
+  const ranged = typeof min === "number" && typeof max === "number" && x.length > 1;
+  const zoomed = ranged && (min > x[0]! || max < x.at(-1)!);
+  plot.setData(data, !zoomed);
+  if (zoomed) plot.setScale("x", { min, max });
+  showLast(plot);
+}
+
+/** Without a pointer the legend tells the last values. */
+function showLast(plot: uPlot) {
+  if (plot.cursor.idx === null || plot.cursor.idx === undefined)
+    plot.setLegend({ idxs: plot.data.map(column => lastIndex(column)) }, false);
+}
+
+const lastIndex = (column: ArrayLike<number | null | undefined>): number => {
+  for (let i = column.length - 1; i > 0; i--) if (column[i] !== null && column[i] !== undefined) return i;
+  return 0;
+};
+
+/** A click on a curve's name hides it: so should a key. */
+function reachLegend(element: HTMLElement) {
+  const names = [...element.querySelectorAll<HTMLElement>(".u-legend .u-series th")].slice(1);
+  if (names.length < 2) return;
+  for (const name of names) {
+    name.tabIndex = 0;
+    name.setAttribute("role", "button");
+    name.setAttribute("aria-label", `show or hide ${name.textContent}`);
+    name.addEventListener("keydown", event => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      name.click();
+    });
+  }
 }
 
 function aligned(lines: readonly Line[]): uPlot.AlignedData {
@@ -70,6 +144,10 @@ function aligned(lines: readonly Line[]): uPlot.AlignedData {
   const tables = lines.map(({ x, y }) => [[...x], [...y]] as unknown as uPlot.AlignedData);
   return tables.length === 1 ? tables[0]! : uPlot.join(tables);
 }
+
+/** Fits beside an axis. */
+const brief = (tick: number): string =>
+  tick !== 0 && Math.abs(tick) < 1e-3 ? tick.toExponential().replace("e-", "e−") : short(tick);
 
 function optionsOf(
   width: number,
@@ -84,10 +162,11 @@ function optionsOf(
   return {
     ...{ width, height, title },
     cursor: { sync: { key: "step" }, drag: { x: true, y: false } },
+    hooks: { setCursor: [showLast] },
     scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : {} },
     axes: [
       { ...axis, label: xLabel, labelSize: 18, size: 34 },
-      { ...axis, size: 58, values: (_, ticks) => ticks.map(tick => (tick === null ? "" : short(tick))) },
+      { ...axis, size: 58, values: (_, ticks) => ticks.map(tick => (tick === null ? "" : brief(tick))) },
     ],
     series: [
       { label: xLabel },

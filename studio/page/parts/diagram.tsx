@@ -30,9 +30,9 @@ export function Diagram({ inside, layer, choose }: DiagramProps) {
       width={width}
       height={height}
       viewBox={`0 0 ${width} ${height}`}
-      role="img"
-      aria-label="tokens through the layers"
+      aria-label="tokens through the layers; each layer is a button, the numbers stand in the table below"
     >
+      <title>tokens through the layers</title>
       {norms.slice(0, -1).map((_, l) => (
         <Streams
           key={l}
@@ -65,10 +65,13 @@ export function Diagram({ inside, layer, choose }: DiagramProps) {
                 role="button"
                 tabindex={0}
                 aria-label={`attention of layer ${l}`}
+                aria-pressed={l === layer}
                 class={l === layer ? "chosen" : ""}
                 onClick={() => choose(l)}
                 onKeyDown={event => {
-                  if (event.key === "Enter" || event.key === " ") choose(l);
+                  if (event.key !== "Enter" && event.key !== " ") return;
+                  event.preventDefault();
+                  choose(l);
                 }}
               >
                 <rect class="block" x="4" y={y(l) - 30} width={left - 22} height="32" rx="5" />

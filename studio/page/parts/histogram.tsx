@@ -29,15 +29,21 @@ export function HistogramView({
   // Square roots, or the few documents beyond a threshold could not be seen beside the many on its other side.
   const tall = (n: number) => Math.sqrt(n / most) * (height - 6);
   const bar = width / kept.length;
+  // The ends' numbers stand beside a threshold there, not under its line.
+  const beside = (end: number) => {
+    const near = thresholds.map(({ at }) => x(at)).filter(place => Math.abs(place - end) < 24);
+    if (near.length === 0) return end;
+    return end === 0 ? Math.max(...near, 0) + 5 : Math.min(...near, width) - 5;
+  };
+  const sum = (counts: readonly number[]) => counts.reduce((before, n) => before + n, 0);
+  const said = `distribution of ${measure} from ${short(min)} to ${short(max)}: ${count(sum(kept))} kept, ${count(sum(dropped))} dropped`;
   return (
     <figure class="histogram" style={{ margin: 0 }}>
       <h3>
         {measure}
-        <small>
-          {short(min)} – {short(max)}
-        </small>
+        <small>{min === max ? `always ${short(min)}` : `${short(min)} – ${short(max)}`}</small>
       </h3>
-      <svg viewBox={`0 0 ${width} ${height + foot}`} role="img" aria-label={`distribution of ${measure}`}>
+      <svg viewBox={`0 0 ${width} ${height + foot}`} role="img" aria-label={said}>
         {kept.map((n, i) => {
           const all = tall(n + dropped[i]!);
           const own = n + dropped[i]! > 0 ? (all * n) / (n + dropped[i]!) : 0;
@@ -51,10 +57,10 @@ export function HistogramView({
           );
         })}
         <line x1="0" x2={width} y1={height} y2={height} stroke="var(--line)" />
-        <text class="axis" x="0" y={height + 13}>
+        <text class="axis" x={beside(0)} y={height + 13}>
           {short(low)}
         </text>
-        <text class="axis" x={width} y={height + 13} text-anchor="end">
+        <text class="axis" x={beside(width)} y={height + 13} text-anchor="end">
           {short(high)}
         </text>
         {thresholds.map(threshold => (
@@ -113,7 +119,7 @@ function Line({ stage, histogram, threshold, below }: LineProps) {
       gone = true;
       clearTimeout(timer);
     };
-  }, [value]);
+  }, [value, histogram.documents]);
   const drag = (event: PointerEvent) => {
     if (event.buttons === 0 || !strip.current) return;
     const box = strip.current.getBoundingClientRect();
@@ -125,7 +131,7 @@ function Line({ stage, histogram, threshold, below }: LineProps) {
       <svg
         ref={strip}
         viewBox={`0 0 ${width} 18`}
-        aria-label={`move ${option}`}
+        class="strip"
         onPointerDown={event => {
           event.currentTarget.setPointerCapture(event.pointerId);
           drag(event);
@@ -133,7 +139,9 @@ function Line({ stage, histogram, threshold, below }: LineProps) {
         onPointerMove={drag}
         onDblClick={() => setValue(at)}
       >
+        <title>{`move ${option}`}</title>
         <rect width={width} height="18" fill="transparent" class="handle" />
+        <line class="grip" x1={left} x2={left} y1={-height - foot - 42 * below} y2="4" />
         <line class="cut" x1={left} x2={left} y1={-height - foot - 42 * below} y2="4" />
         <g
           class="handle"
@@ -143,6 +151,8 @@ function Line({ stage, histogram, threshold, below }: LineProps) {
           aria-valuemin={low}
           aria-valuemax={high}
           aria-valuenow={value}
+          aria-valuetext={short(value)}
+          aria-keyshortcuts="ArrowLeft ArrowRight Shift+ArrowLeft Shift+ArrowRight Escape"
           transform={`translate(${left} 0)`}
           onKeyDown={event => {
             const by = event.shiftKey ? 10 * step : step;
@@ -157,18 +167,15 @@ function Line({ stage, histogram, threshold, below }: LineProps) {
           <path d="M0,2 L6,13 L-6,13 Z" />
         </g>
       </svg>
-      <div class="what-if">
+      <div class="what-if" role="status">
         <code>{option}</code> drops {drops} <b>{short(value)}</b>
         {answer && (
           <>
             {" "}
-            (was {short(at)}): <span class="more">+{count(answer.newlyKept)} kept</span>,{" "}
-            <span class="fewer">−{count(answer.newlyDropped)}</span>, {count(answer.keptNow)} of{" "}
-            {count(answer.in)} pass
-            <div class="yaml-line">
-              <code>{answer.yaml.replaceAll("\n", " ")}</code>
-              <Copy text={answer.yaml} />
-            </div>
+            (was {short(at)}): <span class="more">{count(answer.newlyKept)} more kept</span>,{" "}
+            <span class="fewer">{count(answer.newlyDropped)} more dropped</span>; {count(answer.keptNow)} of{" "}
+            {count(answer.in)} pass. In the recipe: <Copy text={answer.yaml} />
+            <pre>{answer.yaml}</pre>
           </>
         )}
       </div>

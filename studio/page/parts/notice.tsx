@@ -29,7 +29,7 @@ export function Copy({ text, label = "copy" }: { readonly text: string; readonly
   return (
     <button
       type="button"
-      class="small"
+      class="small tool"
       onClick={event => {
         const button = event.currentTarget;
         void navigator.clipboard.writeText(text).then(() => {

@@ -2,7 +2,7 @@
 import type { Inside } from "../../api.ts";
 import { count } from "../words.ts";
 
-const widest = 150;
+const widest = 100;
 
 type ScaleProps = { readonly tensors: Inside["tensors"]; readonly choose: (name: string) => void };
 
@@ -34,13 +34,9 @@ export function Scale({ tensors, choose }: ScaleProps) {
                   type="button"
                   onClick={() => choose(name)}
                   title={`${name}: ${shape.join(" × ")}`}
+                  aria-label={`${name}: ${shape.join(" by ")}`}
                 >
-                  <svg
-                    width={Math.max(2, folds * (width + 3))}
-                    height={height + 2}
-                    role="img"
-                    aria-label={name}
-                  >
+                  <svg width={Math.max(2, folds * (width + 3))} height={height + 2} aria-hidden="true">
                     {Array.from({ length: folds }, (_, fold) => (
                       <rect key={fold} x={fold * (width + 3) + 0.5} y="0.5" width={width} height={height} />
                     ))}
