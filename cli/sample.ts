@@ -146,6 +146,8 @@ export const sample = command({
       },
       ...{ seed: flags.seed ?? 1, n, top: flags.probs ?? 0 },
     };
+    const { checkSampleOptions } = await import("../trainer/sample.ts");
+    checkSampleOptions(options, flagOf);
     if (flags["prompt-ids"] !== undefined) return await sampleIds(flags["prompt-ids"], given, options, flags);
     const prompt = given === "-" ? readFileSync(0, "utf8") : given;
     const { model, tokenizer } = await locateModel(flags);
@@ -179,6 +181,12 @@ export const sample = command({
     say(styled(`${talker.reason.split(":")[0]}, ${talker.model.dir}`, "dim", process.stderr.isTTY === true));
   },
 });
+
+/** The flag that an option of the sampler is given by. */
+function flagOf(name: string): string {
+  if (name === "top") return "--probs";
+  return name === "n" ? "-n" : `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
+}
 
 /** Ids in, ids out: no tokenizer is opened. */
 async function sampleIds(
@@ -264,8 +272,8 @@ function show(
 ): void {
   if (flags.json) return json({ sample: i, prompt, ...held });
   if (flags.ids) return out(held.ids.join(" "));
-  if (!flags.probs)
-    return out(`${i > 0 ? `${styled("─".repeat(40), "dim")}\n` : ""}${styled(prompt, "bold")}${held.text}`);
+  if (i > 0) out(styled("─".repeat(40), "dim"));
+  if (!flags.probs) return out(styled(prompt, "bold") + held.text);
   for (const token of held.tokens as {
     text: string;
     probability: number;

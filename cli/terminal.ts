@@ -71,8 +71,9 @@ export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 90) return `${seconds.toFixed(0)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds - minutes * 60)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole - minutes * 60} s`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ${minutes - hours * 60} min` : `${(hours / 24).toFixed(1)} days`;
 }

@@ -7,8 +7,8 @@ import { acquireLock } from "../pipeline/execute/lock.ts";
 import { openShards } from "../tokenizer/shards/read.ts";
 import { configOfFile, modelFolder, readModelFile } from "../trainer/checkpoint.ts";
 import { configOf } from "../trainer/config.ts";
-import { flopsPerToken, mfuFormula } from "../trainer/flops.ts";
-import { checkMemory, deviceMemory, fastMicroBatch, memoryPlan } from "../trainer/memory.ts";
+import { flopsPerStep, flopsPerToken, mfuFormula, shareOfPeak } from "../trainer/flops.ts";
+import { checkMemory, deviceMemory, memoryPlan } from "../trainer/memory.ts";
 import { trainOptions } from "../trainer/options.ts";
 import { countParameters } from "../trainer/parameters.ts";
 import type { FlagValues } from "./command.ts";
@@ -18,6 +18,7 @@ import { modelDir } from "./model-phases.ts";
 import { modelVocabulary } from "./model-vocabulary.ts";
 import { bytes, duration, json, number, out, say, table } from "./terminal.ts";
 import type { trainFlags } from "./train.ts";
+import { scaled, stepHeader, stepLines, wrapped } from "./training-lines.ts";
 
 type TrainValues = Values<typeof trainOptions>;
 
@@ -38,9 +39,11 @@ export async function trainModel(_: readonly string[], flags: FlagValues<typeof 
     precision: options.precision,
   });
   try {
-    say(reason);
-    const began = Date.now();
-    let from = 0;
+    const tell = (text: string) => {
+      for (const line of wrapped(text)) say(line);
+    };
+    tell(reason);
+    let [began, from, headed] = [0, 0, false];
     const result = await run({
       ...{
         shards: shardsDir(workdir),
@@ -51,32 +54,34 @@ export async function trainModel(_: readonly string[], flags: FlagValues<typeof 
       },
       ...{ vocabulary: modelVocabulary(tokenizerDir(workdir)).vocabulary, signal: stop.signal },
       on: {
-        note: say,
-        start({ parameters, resumedFrom, trainTokens, epochs }) {
-          from = resumedFrom;
-          say(
-            `${number(parameters)} parameters, ${number(trainTokens)} tokens, ${epochs.toFixed(1)} epochs${resumedFrom > 0 ? `, going on from step ${resumedFrom}` : ""}. MFU: ${mfuFormula}`,
+        note: tell,
+        start({ parameters, resumedFrom, trainTokens, epochs, peakFlops, damaged }) {
+          [began, from] = [performance.now(), resumedFrom];
+          for (const path of damaged) say(`passed over a damaged checkpoint: ${path}`);
+          tell(
+            `${number(parameters)} parameters, ${number(trainTokens)} tokens, ${epochs.toFixed(1)} epochs${resumedFrom > 0 ? `, going on from step ${resumedFrom}` : ""}`,
           );
+          tell(`MFU: ${mfuFormula}, ${scaled(peakFlops)}FLOP/s`);
         },
         step(metrics) {
           if (flags.json) return json(metrics);
-          const { step, loss, gradNorm, lr, ms, tokensPerSecond, mfu, valLoss, outliers = {} } = metrics;
-          const strange = Object.entries(outliers).map(
-            ([name, z]) => ` | unusual ${name}: ${z} deviations above the steps before`,
-          );
-          const left = ((Date.now() - began) / 1000 / (step - from)) * (options.steps - step);
-          say(
-            `step ${step}/${options.steps} | loss ${loss.toFixed(4)} | norm ${gradNorm.toFixed(3)} | lr ${lr.toExponential(2)} | ${ms.toFixed(0)} ms | ${number(tokensPerSecond)} tokens/s${mfu === null ? "" : ` | MFU ${(mfu * 100).toFixed(1)} %`} | ${duration(left)} left${valLoss === undefined ? "" : ` | validation ${valLoss.toFixed(4)}`}${strange.join("")}`,
-          );
+          const { step } = metrics;
+          const left = ((performance.now() - began) / 1000 / (step - from)) * (options.steps - step);
+          if (!headed) say(stepHeader(options.steps));
+          headed = true;
+          for (const line of stepLines(metrics, options.steps, left)) say(line);
         },
-        sample: ({ step, text }) =>
-          flags.json ? json({ step, sample: text }) : out(`--- step ${step}\n${text}\n---`),
+        sample({ step, text }) {
+          if (flags.json) return json({ step, sample: text });
+          out(`--- step ${step}\n${text}\n---`);
+          headed = false;
+        },
       },
     });
     if (flags.json) json(result);
     else
       out(
-        `step ${result.step}: loss ${result.loss.toFixed(4)}${result.validation ? `, validation ${result.validation.loss.toFixed(4)}` : ""}. Checkpoint: ${result.checkpoint}`,
+        `step ${result.step}: loss ${result.loss.toFixed(4)}${result.validation ? `, validation ${result.validation.loss.toFixed(4)}` : ""}\nCheckpoint: ${result.checkpoint}`,
       );
     if (!result.finished) say("stopped; the same command goes on from here");
     return result.finished ? 0 : 130;
@@ -139,6 +144,7 @@ async function dryRun(
   const shards = openShards(shardsDir(workdir), "train");
   const { openDevice } = await import("../trainer/devices.ts");
   const { measurePeak } = await import("../trainer/peak.ts");
+  const { microBatchOf, sequencesOf } = await import("../trainer/train.ts");
   const { device, reason } = await openDevice(options.device, {
     threads: options.threads,
     allowSoftware: options.device === "webgpu",
@@ -148,9 +154,10 @@ async function dryRun(
     const peak = await measurePeak(device);
     const tokens = options.steps * options.batchTokens;
     const flops = flopsPerToken(config);
-    const seconds = (tokens * flops) / (peak * 0.35);
-    const sequences = Math.max(1, Math.floor(options.batchTokens / config.context));
-    const rows = options.microBatch ?? fastMicroBatch(config, sequences, device, options);
+    const share = device.kind === "cpu" ? shareOfPeak.cpu : shareOfPeak.webgpu;
+    const seconds = (options.steps * flopsPerStep(config, options)) / (peak * share);
+    const sequences = sequencesOf(options, config);
+    const rows = microBatchOf(options, config, sequences, device, null);
     const memory = memoryPlan(config, rows, options);
     const available = deviceMemory(device);
     const plan = {
@@ -168,31 +175,31 @@ async function dryRun(
       cost: price === undefined ? null : (price * seconds) / 3600,
     };
     if (asJson) return json(plan);
-    const lines = [
+    const { parameters, optimizer, activations, logits, cache, total } = memory;
+    const needs = [
+      `${bytes(total)}: weights ${bytes(parameters)}, gradients and moments ${bytes(optimizer - parameters)},`,
+      `activations ${bytes(activations)}, logits ${bytes(logits)}, the sampler's cache ${bytes(cache)},`,
+      `in micro-batches of ${rows} x ${config.context} tokens;`,
+      Number.isFinite(available) ? `${bytes(available)} free` : "the device does not say what it has",
+    ];
+    const facts = [
       ["device", reason],
       ["parameters", number(plan.parameters)],
-      [
-        "memory",
-        Object.entries(memory)
-          .filter(([, value]) => typeof value === "number")
-          .map(([name, value]) => `${name} ${bytes(value as number)}`)
-          .join(", "),
-      ],
-      [
-        "",
-        `in micro-batches of ${rows} x ${config.context} tokens; ${Number.isFinite(available) ? `${bytes(available)} free` : "the device does not say what it has"}`,
-      ],
+      ["memory", needs.join(" ")],
       [
         "tokens",
         `${number(tokens)} in ${number(options.steps)} steps, ${plan.epochs.toFixed(1)} epochs of ${number(shards.tokens)}`,
       ],
-      ["FLOPs", `${(flops / 1e6).toFixed(1)} M a token, ${((tokens * flops) / 1e12).toFixed(1)} T in all`],
+      ["FLOPs", `${scaled(flops)} a token, ${scaled(options.steps * flopsPerStep(config, options))} in all`],
       [
         "time",
-        `about ${duration(seconds)}, at 35 % of the ${(peak / 1e9).toFixed(0)} GFLOP/s measured just now`,
+        `about ${duration(seconds)}, at ${100 * share} % of the ${scaled(peak)}FLOP/s measured just now`,
       ],
       ...(plan.cost === null ? [] : [["cost", `about ${plan.cost.toFixed(2)}`]]),
-    ];
+    ] as const;
+    const lines = facts.flatMap(([name, text]) =>
+      wrapped(text!, 68).map((line, i) => [i === 0 ? name! : "", line]),
+    );
     out(table(lines, ["left", "left"]));
     // What would be refused at the start is refused here, with what would fit.
     checkMemory(config, rows, available, options);

@@ -35,6 +35,15 @@ function largest(shapes: readonly MatrixShape[]) {
   return { whole, side };
 }
 
+/** Floating-point operations of a step: five iterations, two of whose three products are symmetric and half the work. */
+export function muonFlops(shapes: readonly MatrixShape[]): number {
+  const ofOne = (rows: number, columns: number) => {
+    const [side, long] = [Math.min(rows, columns), Math.max(rows, columns)];
+    return iterations * (3 * side * side * long + side ** 3);
+  };
+  return shapes.reduce((sum, [rows, columns]) => sum + ofOne(rows, columns), 0);
+}
+
 export function planMuon(device: Device, shapes: readonly MatrixShape[]): MuonSpace {
   const { whole, side } = largest(shapes);
   return {

@@ -43,20 +43,30 @@ const ranges: readonly (readonly [keyof SampleOptions, number, number, boolean])
   ["n", 1, 4096, true],
   ["top", 0, 1e6, true],
   ["topK", 0, 1e9, true],
+  ["seed", Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, true],
   ["temperature", 0, 100, false],
   ["topP", 0, 1, false],
   ["minP", 0, 1, false],
   ["repetitionPenalty", 0.01, 100, false],
 ];
 
-function check(model: Model, prompt: Uint32Array, options: SampleOptions) {
+/** UserError for a number out of its range; `nameOf` says what the user knows an option by. */
+export function checkSampleOptions(
+  options: Partial<SampleOptions>,
+  nameOf: (name: keyof SampleOptions) => string = name => name,
+) {
+  const settings = { ...sampleDefaults, ...options };
   for (const [name, min, max, whole] of ranges) {
-    const value = options[name] as number;
+    const value = settings[name] as number;
     if (Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isInteger(value)))
       continue;
     const kind = whole ? "a whole number" : "a number";
-    throw new UserError(`${name}: expected ${kind} from ${min} to ${max}, got ${shown(value)}`);
+    throw new UserError(`${nameOf(name)}: expected ${kind} from ${min} to ${max}, got ${shown(value)}`);
   }
+}
+
+function check(model: Model, prompt: Uint32Array, options: SampleOptions) {
+  checkSampleOptions(options);
   const { vocabulary } = model.config;
   const strange = prompt.find(token => token >= vocabulary);
   if (strange !== undefined) {

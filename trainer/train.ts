@@ -228,8 +228,8 @@ function configToBeginFrom(init: string, vocabulary: Vocabulary, tokenizer: stri
   return configOfFile(file);
 }
 
-/** Sequences in a batch. */
-function sequencesOf({ batchTokens }: TrainOptions, { context }: ModelConfig): number {
+/** Sequences in a batch. UserError where it is no multiple of the context. */
+export function sequencesOf({ batchTokens }: TrainOptions, { context }: ModelConfig): number {
   if (batchTokens % context === 0) return batchTokens / context;
   const near = Math.max(1, Math.round(batchTokens / context)) * context;
   throw new UserError(
@@ -238,7 +238,8 @@ function sequencesOf({ batchTokens }: TrainOptions, { context }: ModelConfig): n
   );
 }
 
-function microBatchOf(
+/** Sequences of a micro-batch. UserError where they do not divide the batch. */
+export function microBatchOf(
   options: TrainOptions,
   config: ModelConfig,
   sequences: number,
