@@ -9,6 +9,7 @@ import type { Executor } from "../pipeline/execute/executor.ts";
 import { acquireLock } from "../pipeline/execute/lock.ts";
 import type { Phase } from "../pipeline/execute/phase.ts";
 import type { Plan } from "../pipeline/execute/plan.ts";
+import { keepHeapsSmall } from "../pipeline/execute/workers.ts";
 import type { StageStats } from "../pipeline/stats.ts";
 import type { FlagValues } from "./command.ts";
 import { type ExecutorChoice, executorChoice, openExecutor } from "./executors.ts";
@@ -76,6 +77,7 @@ type RunPlan = {
 
 async function runPlan(run: RunPlan): Promise<number> {
   const { plan, phases, threads, choice, until, from, fresh, verify, asJson } = run;
+  keepHeapsSmall(plan.recipe.memory);
   prepareWorkdir(plan.workdir);
   const lock = acquireLock(plan.workdir);
   const progress = openProgress(process.stderr, asJson);

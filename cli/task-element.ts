@@ -5,6 +5,7 @@
 import { UserError } from "../lib/errors.ts";
 import { readGroup, runElement } from "../pipeline/execute/group.ts";
 import type { JobReport } from "../pipeline/execute/phase.ts";
+import { keepHeapsSmall } from "../pipeline/execute/workers.ts";
 import { isS3 } from "../pipeline/store/s3.ts";
 import type { FlagValues } from "./command.ts";
 import { allPhases } from "./phases.ts";
@@ -17,6 +18,7 @@ export async function taskElement([path]: readonly string[], flags: FlagValues<t
     throw new UserError("curate task: expected the file of a group of tasks", "See  curate plan --help");
   const remote = isS3(path) ? await openRemoteGroup(path) : null;
   const { group, plan } = remote ?? readGroup(path);
+  keepHeapsSmall(plan.recipe.memory);
   const index = elementIndex(flags.index, process.env, group.elements);
   const phases = allPhases(plan);
   await remote?.bring(phases, index);
