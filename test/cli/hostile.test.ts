@@ -104,6 +104,30 @@ test("a terminal is sent our colours, tabs and line ends; every other control ch
   assert.equal(printable("\u001b[1m\u2066x"), "\\u{1b}[1m\\u{2066}x");
 });
 
+test("the list of dependencies names the packages of package.json, and no others", () => {
+  const text = readFileSync(join(packageRoot, "docs", "dependencies.md"), "utf8");
+  const cells = [...text.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = ""]) => [
+    ...cell.matchAll(/`([^`]+)`/g),
+  ]);
+  const manifest = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"));
+  const { dependencies, optionalDependencies, devDependencies } = manifest;
+  assert.deepEqual(
+    cells.map(([, name]) => name).sort(),
+    Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).sort(),
+  );
+});
+
+test("every threat that docs/security.md names has a defence and tests that are there", () => {
+  const text = readFileSync(join(packageRoot, "docs", "security.md"), "utf8");
+  const rows = [...text.matchAll(/^\| (.+) \| (.+) \| (.+) \|$/gm)].slice(1);
+  assert.ok(rows.length >= 20, `${rows.length} threats`);
+  for (const [, threat, , tests = ""] of rows) {
+    const files = [...tests.matchAll(/`(test\/[^`]+\.test\.ts)`/g)].map(([, file]) => file!);
+    assert.ok(files.length > 0, `${threat}: no test`);
+    for (const file of files) assert.match(readFileSync(join(packageRoot, file), "utf8"), /\btest\(/, file);
+  }
+});
+
 test("dependencies are exact, have checksums, and one of them alone runs a script when it is installed", () => {
   const read = (name: string) => JSON.parse(readFileSync(join(packageRoot, name), "utf8"));
   const manifest = read("package.json") as Record<string, Record<string, string>>;

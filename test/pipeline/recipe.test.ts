@@ -65,6 +65,21 @@ test("a minimal recipe gets every default", () => {
   assert.deepEqual(recipe.source["jsonl"], []);
 });
 
+test("a recipe whose aliases would grow without end is refused before they do", () => {
+  const levels = Array.from({ length: 30 }, (_, i) =>
+    i === 0
+      ? "&l0 [x, x, x, x]"
+      : `&l${i} [${Array(9)
+          .fill(`*l${i - 1}`)
+          .join(", ")}]`,
+  );
+  const text = `source: { warc: [${levels.join(", ")}] }\nstages: [extract]\n`;
+  assert.throws(
+    () => parse(text),
+    (error: unknown) => error instanceof UserError && /stages\.yaml/.test(error.message),
+  );
+});
+
 test("list order is run order, and options, presets and modes are taken over", () => {
   const recipe = parse(
     "memory: 1GB\nsource: { jsonl: x }\nstages:\n  - gopher-quality: { preset: loose, mode: tag, maxHashRatio: off }\n  - language: { keep: de }\n  - minhash\n",
