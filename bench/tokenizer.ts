@@ -3,10 +3,11 @@
  * WebAssembly) and npm gpt-tokenizer (TypeScript; where --gpt-tokenizer names a folder in which it is installed), in
  * the same run, on the same text, with results compared: merges and ids must be equal or it fails.
  * Run: node dist/bench/tokenizer.js [train] [encode] [worst] [equal] [--rounds N] [--text FILE] [--web FILE.jsonl]
+ *   [--encodings gpt2,cl100k_base,o200k_base]
  * `equal`, not part of a run without words, compares the ids of four encodings with tiktoken's on all the text.
  * Every measurement is a process of its own, rounds are interleaved, medians are given. CPU seconds are those of the
  * measured part alone; on a busy machine they are the fairer column. `worst` encodes other text
- * beforehand, a long piece among it: the first makes room in memory, once.
+ * beforehand, a long piece among it: the first makes room in memory, once. Ids go to an array that has room for them.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     text: { type: "string" },
     web: { type: "string" },
+    encodings: { type: "string", default: "gpt2,cl100k_base,o200k_base" },
     "gpt-tokenizer": { type: "string" },
     job: { type: "string" },
     folder: { type: "string" },
@@ -69,6 +71,7 @@ type Tokenizers = {
 
 const text = values.text ?? "";
 const folder = values.folder ?? "";
+const encodings = values.encodings.split(",");
 const web = () =>
   readFileSync(values.web!, "utf8")
     .split("\n")
@@ -136,6 +139,7 @@ function encode(name: string, passes: number): Measured {
     sink.clear();
     other.encodeInto(novels.slice(at, at + 3000), sink);
   }
+  sink.append(new Int32Array(8_000_000), 8_000_000);
   const encoder = createEncoder(vocabulary);
   let measured: Measured | null = null;
   for (let pass = 0; pass < passes; pass++)
@@ -160,11 +164,9 @@ function encodeTiktoken(name: string): Measured {
 
 type GptTokenizer = { encode(text: string, options: { disallowedSpecial: Set<string> }): number[] };
 
-const gptTokenizerNames: Readonly<Record<string, string>> = { gpt2: "r50k_base", cl100k_base: "cl100k_base" };
-
 function encodeGptTokenizer(name: string): Measured {
   const path = join(values["gpt-tokenizer"]!, "node_modules", "gpt-tokenizer", "cjs", "encoding");
-  const { encode } = require(join(path, `${gptTokenizerNames[name]!}.js`)) as GptTokenizer;
+  const { encode } = require(join(path, `${name === "gpt2" ? "r50k_base" : name}.js`)) as GptTokenizer;
   const pages = web();
   const options = { disallowedSpecial: new Set<string>() };
   encode("compiled before", options);
@@ -302,17 +304,22 @@ function sameResults(rows: readonly Row[]): void {
     throw new Error(`results differ: ${rows.map(row => `${row.label}: ${row.result}`).join("; ")}`);
 }
 
-/** The text of the crawl's pages and of C4's. */
-function webPages(): string[] {
-  const gold = gunzipSync(readFileSync(join(shared, "crawl", "gold.jsonl.gz"))).toString("utf8");
-  const lines = (gold + readFileSync(join(shared, "text", "c4_1000.jsonl"), "utf8"))
-    .split("\n")
-    .filter(Boolean);
-  return lines.map(line => (JSON.parse(line) as { text: string | null }).text ?? "").filter(Boolean);
+type Page = { readonly text: string | null; readonly lang?: string | null };
+
+/** The crawl's pages and C4's, which are English. */
+function webPages(): Page[] {
+  const pages = (jsonl: string): Page[] =>
+    jsonl
+      .split("\n")
+      .filter(Boolean)
+      .map(line => JSON.parse(line));
+  const gold = pages(gunzipSync(readFileSync(join(shared, "crawl", "gold.jsonl.gz"))).toString("utf8"));
+  const c4 = pages(readFileSync(join(shared, "text", "c4_1000.jsonl"), "utf8"));
+  return [...gold, ...c4.map(({ text }) => ({ text, lang: "en" }))].filter(({ text }) => text);
 }
 
 /** Novels first, then web pages, Wikipedia, Shakespeare and a Japanese novel: 62 MB. */
-function allText(pages: readonly string[]): string {
+function allText(pages: readonly Page[]): string {
   const novels = gunzipSync(readFileSync(join(shared, "text", "english_novels_50.txt.gz"))).toString("utf8");
   const others = [
     "wikitext-2/test.txt",
@@ -320,9 +327,11 @@ function allText(pages: readonly string[]): string {
     "tiny_shakespeare.txt",
     "wagahaiwa_nekodearu.txt",
   ];
-  return [novels, ...pages, ...others.map(name => readFileSync(join(shared, "text", name), "utf8"))].join(
-    "\n",
-  );
+  return [
+    novels,
+    ...pages.map(({ text }) => text),
+    ...others.map(name => readFileSync(join(shared, "text", name), "utf8")),
+  ].join("\n");
 }
 
 function main(): void {
@@ -332,23 +341,33 @@ function main(): void {
     web: values.web ?? join(dir, "web.jsonl"),
     folder: dir,
   };
+  const english = join(dir, "english.jsonl");
   try {
     if (!values.text || !values.web) {
       if (!existsSync(shared)) return usage();
       const pages = webPages();
       if (!values.text) writeFileSync(paths.text, allText(pages));
-      if (!values.web)
-        writeFileSync(paths.web, pages.map(page => `${JSON.stringify({ text: page })}\n`).join(""));
+      const write = (path: string, some: readonly Page[]) =>
+        writeFileSync(path, some.map(({ text }) => `${JSON.stringify({ text })}\n`).join(""));
+      if (!values.web) {
+        write(paths.web, pages);
+        write(
+          english,
+          pages.filter(({ lang }) => /^en/i.test(lang ?? "")),
+        );
+      }
     }
-    for (const name of ["gpt2", "cl100k_base"])
-      saveTokenizer(loadTokenizer(name).vocabulary, join(dir, name));
+    for (const name of encodings) saveTokenizer(loadTokenizer(name).vocabulary, join(dir, name));
     const wanted = positionals.length > 0 ? positionals : ["train", "encode", "worst"];
     const processor = cpus()[0]?.model.trim();
     console.log(
       `Node ${process.version}, ${cpus().length} x ${processor}; tokenizers ${version("tokenizers")}, tiktoken ${version("tiktoken")}, gpt-tokenizer ${gptTokenizer() ?? "skipped (--gpt-tokenizer names no folder that has it)"}; medians of ${values.rounds} interleaved rounds`,
     );
     if (wanted.includes("train")) benchTraining(paths);
-    if (wanted.includes("encode")) benchEncoding(paths);
+    if (wanted.includes("encode")) {
+      benchEncoding(paths, "web pages");
+      if (existsSync(english)) benchEncoding({ ...paths, web: english }, "web pages in English");
+    }
     if (wanted.includes("worst")) benchWorst(paths);
     if (wanted.includes("equal")) compareIds(paths);
   } finally {
@@ -376,12 +395,12 @@ function benchTraining(paths: Record<string, string>): void {
   );
 }
 
-function benchEncoding(paths: Record<string, string>): void {
+function benchEncoding(paths: Record<string, string>, what: string): void {
   const bytes = readFileSync(paths["web"]!, "utf8")
     .split("\n")
     .filter(Boolean)
     .reduce((sum, line) => sum + Buffer.byteLength((JSON.parse(line) as { text: string }).text), 0);
-  for (const name of ["gpt2", "cl100k_base"]) {
+  for (const name of encodings) {
     const rows = contest(
       [
         ["curate, empty cache", `encode ${name}`],
@@ -397,7 +416,7 @@ function benchEncoding(paths: Record<string, string>): void {
     sameResults(rows.slice(0, 3));
     const compared =
       different.length === 0 ? "ids identical" : `ids identical, but for those of ${different.join(" and ")}`;
-    print(`Encoding ${(bytes / 1e6).toFixed(1)} MB of web pages, ${name}; ${compared}`, rows, bytes, 2);
+    print(`Encoding ${(bytes / 1e6).toFixed(1)} MB of ${what}, ${name}; ${compared}`, rows, bytes, 2);
   }
 }
 

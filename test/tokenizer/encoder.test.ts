@@ -241,6 +241,11 @@ test("lone surrogates are encoded as U+FFFD by every way in, and pairs are never
   encoder.encodeInto("a\udc00b", sink);
   assert.deepEqual([...sink.view()], replaced);
   assert.equal(encoder.count("a\ud83db"), replaced.length);
+  assert.deepEqual([...encodeWithSpecials(encoder, "a\ud83db", "all")], replaced);
+  assert.deepEqual(
+    [...encodeWithSpecials(encoder, "a\ud83d<|endoftext|>\ude00b", "all")],
+    [...encoder.encode("a\ufffd"), endOfTextId(gpt2), ...encoder.encode("\ufffdb")],
+  );
   const stream = encoder.stream();
   assert.deepEqual([...stream.push("a\ud83d"), ...stream.push("b"), ...stream.end()], replaced);
   assert.deepEqual([...stream.push("a\ud83d"), ...stream.end()], [...encoder.encode("a\ufffd")]);

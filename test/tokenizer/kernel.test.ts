@@ -11,7 +11,7 @@ import { kernelModule } from "../../tokenizer/kernel.ts";
 import { patternNames } from "../../tokenizer/pretokenizer/patterns.ts";
 import { trainFromCounts } from "../../tokenizer/training/train.ts";
 import { tieRules } from "../../tokenizer/training/training.ts";
-import type { Vocabulary } from "../../tokenizer/vocabulary.ts";
+import { greatestId, type Vocabulary } from "../../tokenizer/vocabulary.ts";
 import { countTexts } from "./counted.ts";
 import { fuzzedTexts } from "./oracles.ts";
 
@@ -137,6 +137,26 @@ test("merges that are no tree, or that no text can fire, give the ids of the ref
       const text = letters(length, pick(["a", "ab", "abc"]));
       assert.deepEqual(kernel.encode(text), reference.encode(text), `${name}: ${text}`);
     }
+  }
+});
+
+test("ids with holes, up to the greatest there may be, come out of the kernel as the reference gives them", {
+  skip,
+}, () => {
+  const own = trainFromCounts(counted, { vocabSize: 900, specials: ["<|endoftext|>"] }).vocabulary;
+  for (const far of [(id: number) => 7 * id + 3, (id: number) => (id < 400 ? id : greatestId - 900 + id)]) {
+    const vocabulary: Vocabulary = {
+      ...own,
+      tokens: new Map([...own.tokens].map(([id, bytes]) => [far(id), bytes])),
+      merges: own.merges.map(far),
+      specials: new Map([["<|endoftext|>", far(899)]]),
+    };
+    const kernel = createEncoder(vocabulary);
+    assert.ok(kernel.usesKernel);
+    const plain = createEncoder(own, { kernel: false });
+    for (const text of [...fuzzedTexts(36, 300), "x".repeat(2000)])
+      for (let round = 0; round < 2; round++)
+        assert.deepEqual([...kernel.encode(text)], [...plain.encode(text)].map(far), text);
   }
 });
 
