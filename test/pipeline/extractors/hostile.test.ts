@@ -20,8 +20,8 @@ const pages: Readonly<Record<string, () => string>> = {
   "20,000 nested tables": () => `${"<table><tr><td>x".repeat(20_000)}${words}`,
   "50,000 nested rows without tables": () => `${"<tr>".repeat(50_000)}${words}`,
   "a million siblings": () => `${"<p>x".repeat(1_000_000)}`,
-  "200,000 flat paragraphs of text": () => `<p>${words}`.repeat(140_000),
-  "300,000 line breaks": () => `${words}${"<br>".repeat(290_000)}${words}`,
+  "140,000 flat paragraphs of text": () => `<p>${words}`.repeat(140_000),
+  "290,000 line breaks": () => `${words}${"<br>".repeat(290_000)}${words}`,
   "100,000 cells in one row": () => `<table><tr>${"<td>x".repeat(100_000)}</table>${words}`,
   "20 MB in one text": () => words.repeat(450_000),
   "a million less-than signs": () => "<".repeat(1_000_000) + "0 " + words,
@@ -37,7 +37,7 @@ const pages: Readonly<Record<string, () => string>> = {
   "100,000 nested drawings": () => `<p>${words}</p>${"<svg>".repeat(100_000)}${"</svg>".repeat(100_000)}`,
   "paragraph ends behind a table": () =>
     `<p><table><tr><td>${"<b>".repeat(200)}${"</p>".repeat(200_000)}${words}`,
-  "200,000 hidden spans in a paragraph": () => `<p>${words}${"<span hidden>x</span>".repeat(140_000)}</p>`,
+  "140,000 hidden spans in a paragraph": () => `<p>${words}${"<span hidden>x</span>".repeat(140_000)}</p>`,
   "a JSON-LD of 200,000 brackets": () =>
     `<script type="application/ld+json">${"[".repeat(200_000)}${"]".repeat(200_000)}</script><p>${words}</p>`,
 };
