@@ -391,13 +391,13 @@ function Detail({ id, part, query, open }: DetailProps) {
       <div class={`side-by-side ${original && value.original ? "" : "alone"}`}>
         <div>
           <h3>Text, {origins[value.textFrom]}</h3>
-          <div class="page-text card">
+          <section class="page-text card" tabindex={0} aria-label="text of the document">
             {value.text ? (
               <Marked text={value.text} query={query} />
             ) : (
               <span class="quiet">No text: it was dropped before extraction.</span>
             )}
-          </div>
+          </section>
         </div>
         {value.original && original && (
           <div>

@@ -253,7 +253,7 @@ function Lens({ inside }: { readonly inside: Inside }) {
                     <td
                       key={id}
                       style={{
-                        background: `color-mix(in srgb, var(--kept) ${Math.round(probability * 60)}%, transparent)`,
+                        background: `color-mix(in srgb, var(--kept) ${Math.round(probability * 50)}%, transparent)`,
                       }}
                     >
                       <code>{visible(text, true)}</code> {percent(probability)}

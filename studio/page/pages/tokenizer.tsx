@@ -103,14 +103,14 @@ function Tokens({
   };
   return (
     <section class="card">
-      <h3 class="split">
+      <h2 class="split">
         <span>
           {name} <span class="quiet">{count(size)}</span>
         </span>
         <span>
           <b>{count(tokens)}</b> tokens, {tokens > 0 ? (bytes / tokens).toFixed(2) : "–"} bytes each
         </span>
-      </h3>
+      </h2>
       {/* biome-ignore lint/a11y/useSemanticElements: a group within a line of text */}
       <div
         class="tokens"
@@ -299,7 +299,7 @@ function Browser() {
       </div>
       {error && <Notice error={error} />}
       {value && (
-        <div class="card scroll listed">
+        <section class="card scroll listed" tabindex={0} aria-label="tokens of the vocabulary">
           <table>
             <thead>
               <tr>
@@ -324,7 +324,7 @@ function Browser() {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
       {value && value.tokens.length > 0 && value.tokens[0]!.uses !== null && (
         <p class="quiet">
