@@ -14,9 +14,11 @@ import { drawOf, targets as readingTargets } from "./fuzz/reading-targets.ts";
 import { formatTargets } from "./fuzz/targets.ts";
 
 const targets = [...formatTargets, ...readingTargets];
-/** CPU milliseconds of one case that count as a finding, and wall milliseconds after which its process is ended. */
+/** CPU milliseconds of one case that count as a finding. */
 const slow = 5000;
-const never = 120_000;
+/** Looks at a case that does not end before its process is ended, and milliseconds between: time in which all is stopped is none. */
+const never = 240;
+const lookMs = 500;
 
 const { values: flags } = parseArgs({
   options: {
@@ -66,18 +68,18 @@ async function supervise(): Promise<void> {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
-    let since = Date.now();
+    let looks = 0;
     child.on("message", (said: Said) => {
       if (said.found) findings++;
       else cases.set(said.target, (cases.get(said.target) ?? 0) + 1);
       last = said;
-      since = Date.now();
+      looks = 0;
     });
     const code = await new Promise<number | null>(resolve => {
       const watch = setInterval(() => {
-        if (Date.now() < end && Date.now() - since < never) return;
+        if (Date.now() < end && ++looks < never) return;
         child.kill("SIGKILL");
-      }, 500);
+      }, lookMs);
       child.on("exit", code => {
         clearInterval(watch);
         resolve(code);
@@ -86,7 +88,7 @@ async function supervise(): Promise<void> {
     if (Date.now() < end) {
       findings++;
       const why =
-        Date.now() - since >= never ? `did not end within ${never / 1000} s` : `the process ended, ${code}`;
+        looks >= never ? `did not end within ${(never * lookMs) / 1000} s` : `the process ended, ${code}`;
       console.log(`--seed ${flags.seed} --target ${last.target} --case ${last.index}: ${why}`);
     }
   }

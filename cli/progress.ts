@@ -48,6 +48,11 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
     start(title, totals, already = {}) {
       const started = Date.now();
       let last = started;
+      let due: NodeJS.Timeout | null = null;
+      const over = () => {
+        if (due) clearTimeout(due);
+        due = null;
+      };
       let [documents, done, units, jobs, note] = [0, 0, 0, 0, ""];
       const line = () => {
         const seconds = (Date.now() - started) / 1000;
@@ -66,6 +71,15 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
           parts.push(`${duration((seconds / fresh) * (1 - share))} left`);
         return parts.join(" · ");
       };
+      const draw = () => {
+        over();
+        last = Date.now();
+        if (live) {
+          clear();
+          stream.write(line().slice(0, Math.max(20, (stream.columns || 80) - 1)));
+          drawn = true;
+        } else stream.write(`${line()}\n`);
+      };
       return {
         add(step) {
           documents += step.documents ?? 0;
@@ -74,16 +88,14 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr, quiet 
           jobs += step.jobs ?? 0;
           if (step.note !== undefined) note = step.note;
           if (quiet) return;
-          const now = Date.now();
-          if (now - last < (live ? frameMs : plainMs)) return;
-          last = now;
-          if (live) {
-            clear();
-            stream.write(line().slice(0, Math.max(20, (stream.columns || 80) - 1)));
-            drawn = true;
-          } else stream.write(`${line()}\n`);
+          const left = last + (live ? frameMs : plainMs) - Date.now();
+          if (left <= 0) return draw();
+          // What is waited for must be read while it is waited for, and nothing else may come until then.
+          if (note) due ??= setTimeout(draw, left).unref();
+          else over();
         },
         end(summary) {
+          over();
           if (quiet) return;
           clear();
           stream.write(`${summary}\n`);
