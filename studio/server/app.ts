@@ -177,14 +177,11 @@ export function studioApp(options: StudioOptions, port: () => number) {
 
 function openaiRoutes(app: Hono, { workdir }: StudioOptions, models: ReturnType<typeof openModelRoom>) {
   const name = () => overview(workdir).name;
-  const failed = (context: Context, error: unknown) => {
-    const { message } = error as Error;
-    const status = error instanceof UserError ? 400 : 500;
-    return context.json(
-      { error: { message, type: "invalid_request_error", param: null, code: null } },
-      status,
-    );
-  };
+  const said = (error: unknown) => ({
+    error: { message: (error as Error).message, type: "invalid_request_error", param: null, code: null },
+  });
+  const failed = (context: Context, error: unknown) =>
+    context.json(said(error), error instanceof UserError ? 400 : 500);
   let made = 0;
   app.get("/v1/models", context =>
     context.json({ object: "list", data: [{ id: name(), object: "model", created: 0, owned_by: "curate" }] }),
@@ -198,13 +195,26 @@ function openaiRoutes(app: Hono, { workdir }: StudioOptions, models: ReturnType<
         created: Math.floor(Date.now() / 1000),
       };
       if (body.stream) {
+        // A model that cannot be loaded is an answer of its own, not an empty stream.
+        await models.use(async () => {});
         return streamSSE(context, async stream => {
-          await models.use(async speaker => {
-            for await (const choice of pieces(speaker, asked)) {
-              if (stream.aborted) return;
-              await stream.writeSSE({ data: JSON.stringify({ ...common, choices: [choice] }) });
-            }
-          });
+          const send = (more: object) => stream.writeSSE({ data: JSON.stringify(more) });
+          try {
+            let tokens = 0;
+            let prompt_tokens = 0;
+            await models.use(async speaker => {
+              prompt_tokens = speaker.encoder.count(asked.request.prompt);
+              for await (const choice of pieces(speaker, asked)) {
+                if (stream.aborted) return;
+                tokens++;
+                await send({ ...common, choices: [choice] });
+              }
+            });
+            const usage = { prompt_tokens, completion_tokens: tokens, total_tokens: prompt_tokens + tokens };
+            if (asked.withUsage) await send({ ...common, choices: [], usage });
+          } catch (error) {
+            await send(said(error));
+          }
           await stream.writeSSE({ data: "[DONE]" });
         });
       }
@@ -218,6 +228,7 @@ function openaiRoutes(app: Hono, { workdir }: StudioOptions, models: ReturnType<
       return failed(context, error);
     }
   });
+  app.all("/v1/*", context => context.json(said(new Error(`no address ${context.req.path}`)), 404));
 }
 
 /** Listens on 127.0.0.1. UserError where the port is taken. */

@@ -44,6 +44,8 @@ export type Wanted = {
   readonly stops: readonly string[];
   readonly echo: boolean;
   readonly logprobs: number;
+  /** A stream's last piece tells how many tokens there were. */
+  readonly withUsage: boolean;
 };
 
 /** What is asked for, or a UserError that names the field. Temperature 1 and 16 tokens where not said, as there. */
@@ -69,7 +71,11 @@ export function wanted(body: CompletionRequest): Wanted {
     n: body.n ?? 1,
     ...(body.seed === undefined || body.seed === null ? {} : { seed: body.seed }),
   });
-  return { request, stops: stops as string[], echo: body.echo === true, logprobs: body.logprobs ?? 0 };
+  const options = body["stream_options"] as { include_usage?: unknown } | null | undefined;
+  return {
+    ...{ request, stops: stops as string[], echo: body.echo === true, logprobs: body.logprobs ?? 0 },
+    withUsage: options?.include_usage === true,
+  };
 }
 
 export type Choice = {

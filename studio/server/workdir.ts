@@ -13,10 +13,11 @@ import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import type { PhaseState, RunOverview, StageNumbers } from "../api.ts";
 import { endedJobs, liveStats } from "./live.ts";
 
-/** Names of the files of a folder in order; none where it does not exist. */
+/** Paths of the files of a folder in order, without those that are being written; none where it does not exist. */
 export function partsOf(dir: string): string[] {
   return existsSync(dir)
     ? readdirSync(dir)
+        .filter(name => !name.endsWith(".tmp"))
         .sort()
         .map(name => join(dir, name))
     : [];

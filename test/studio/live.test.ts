@@ -8,7 +8,7 @@ import { acquireLock } from "../../pipeline/execute/lock.ts";
 import type { RunState } from "../../pipeline/execute/state.ts";
 import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import { endedJobs, liveStats } from "../../studio/server/live.ts";
-import { overview } from "../../studio/server/workdir.ts";
+import { overview, partsOf } from "../../studio/server/workdir.ts";
 
 function newWorkdir(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), "curate-live-"));
@@ -134,4 +134,15 @@ test("a folder with nothing yet, and runs that go on, were cut off, stopped or f
   assert.equal(overview(workdir).stages[0]!.in, 15);
   assert.deepEqual(told(runOf("done", "done", "done"), 1004), ["done", "done", 0]);
   assert.equal(marks.size, 8);
+});
+
+test("a part that is being written is not looked into", t => {
+  const workdir = newWorkdir(t);
+  assert.deepEqual(partsOf(join(workdir, "measures")), []);
+  for (const name of ["part-00001.parquet", "part-00000.parquet", "part-00002.parquet.host-1-abc.tmp"])
+    write(join(workdir, "measures", name), "PAR1");
+  assert.deepEqual(
+    partsOf(join(workdir, "measures")),
+    [0, 1].map(n => join(workdir, "measures", `part-0000${n}.parquet`)),
+  );
 });

@@ -1,6 +1,9 @@
 /** The studio's server over the default recipe's run: what it answers is what the files say, what it must refuse it refuses. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import OpenAI from "openai";
 import { whatIf } from "../../cli/show-stats.ts";
@@ -15,6 +18,7 @@ import type {
   Tokenized,
   WhatIfAnswer,
 } from "../../studio/api.ts";
+import { serve } from "../../studio/server/app.ts";
 import { openStudio, statsOf, workdir } from "./setting.ts";
 
 const json = async <T>(response: Response): Promise<T> => (await response.json()) as T;
@@ -252,5 +256,37 @@ test("the openai client lists the model, completes whole and streamed, and gets 
   await assert.rejects(
     client.completions.create({ ...asked, max_tokens: 9999 }),
     /maxTokens: expected 1 to 512/,
+  );
+});
+
+test("a stream tells its usage where asked, and without a model every way of asking answers as OpenAI's error", async t => {
+  const studio = await openStudio(t);
+  if (!studio) return;
+  const client = (address: string) =>
+    new OpenAI({ apiKey: "none", baseURL: `${address}v1`, maxRetries: 0 }).completions;
+  const asked = { model: "m", prompt: "In the", max_tokens: 3 } as const;
+  const usage = { include_usage: true };
+  let last = 0;
+  for await (const { usage: told } of await client(studio.address).create({
+    ...{ ...asked, stream: true, stream_options: usage },
+  }))
+    last = told?.completion_tokens ?? 0;
+  assert.equal(last, 3);
+  const dir = mkdtempSync(join(tmpdir(), "curate-no-model-"));
+  const empty = await serve({ workdir: dir, compare: [], port: 0, device: "cpu" });
+  t.after(async () => {
+    await empty.close();
+    rmSync(dir, { recursive: true });
+  });
+  const error = { status: 400, message: "400 this run has no model yet", type: "invalid_request_error" };
+  await assert.rejects(client(empty.address).create(asked), error);
+  await assert.rejects(client(empty.address).create({ ...asked, stream: true }), error);
+  await assert.rejects(client(studio.address).create({ ...asked, n: 99, stream: true }), {
+    ...{ status: 400, message: "400 n: expected 1 to 8, got 99" },
+  });
+  const nowhere = await fetch(new URL("/v1/chat/completions", studio.address), { method: "POST" });
+  assert.deepEqual(
+    [nowhere.status, ((await nowhere.json()) as { error: { message: string } }).error.message],
+    [404, "no address /v1/chat/completions"],
   );
 });

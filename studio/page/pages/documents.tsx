@@ -193,7 +193,7 @@ export function DocumentsPage({ run, rest }: PageProps) {
           </ul>
           {listing.older && (
             <p class="notice" role="status">
-              More parts have ended since.{" "}
+              The run has gone on since.{" "}
               <button type="button" class="small tool" onClick={listing.anew}>
                 list anew
               </button>
