@@ -289,7 +289,7 @@ async function fetchSpan(
   if (!piece) {
     if (source.missing === "skip") return span.map(() => null);
     throw new UserError(
-      `${url}: the host does not have it (404), and the index has ${span.length} records in it`,
+      `${url}: the host does not have it (404), and the index has ${span.length} record${span.length === 1 ? "" : "s"} in it`,
       "Go on without it with  source: { missing: skip }.",
     );
   }
