@@ -112,6 +112,8 @@ export function openMeasures(workdir: string): MeasureRoom {
     held.clear();
     const fresh = readColumns(workdir, stage, mark);
     held.set(stage, fresh);
+    // What failed once, because a part was just being replaced, is read anew the next time.
+    fresh.catch(() => held.delete(stage));
     return fresh;
   };
   const judgedOf = (name: string) => judgedStage(readPlan(workdir), name);

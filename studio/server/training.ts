@@ -61,4 +61,11 @@ function runOf(workdir: string): TrainingRun {
   };
 }
 
-export const readTraining = (workdirs: readonly string[]): Training => ({ runs: workdirs.map(runOf) });
+/** Runs of one recipe bear one name: their folders tell them apart. */
+export function readTraining(workdirs: readonly string[]): Training {
+  const runs = workdirs.map(runOf);
+  const shared = (name: string) => runs.filter(run => run.name === name).length > 1;
+  return {
+    runs: runs.map(run => (shared(run.name) ? { ...run, name: basename(run.workdir) } : run)),
+  };
+}

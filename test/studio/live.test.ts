@@ -4,10 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { createTable } from "../../lib/parquet.ts";
 import { acquireLock } from "../../pipeline/execute/lock.ts";
 import type { RunState } from "../../pipeline/execute/state.ts";
 import { emptyStats, type StageStats } from "../../pipeline/stats.ts";
 import { endedJobs, liveStats } from "../../studio/server/live.ts";
+import { openMeasures } from "../../studio/server/measures.ts";
+import { readTraining } from "../../studio/server/training.ts";
 import { overview, partsOf } from "../../studio/server/workdir.ts";
 
 function newWorkdir(t: TestContext): string {
@@ -144,5 +147,40 @@ test("a part that is being written is not looked into", t => {
   assert.deepEqual(
     partsOf(join(workdir, "measures")),
     [0, 1].map(n => join(workdir, "measures", `part-0000${n}.parquet`)),
+  );
+});
+
+test("measures that could not be read once are read the next time", async t => {
+  const workdir = newWorkdir(t);
+  const recipe = { name: "small", stages: [{ name: "gopher-quality", mode: "drop", options: {} }] };
+  write(join(workdir, "work", "plan.json"), { version: "0", recipe, inputs: [], files: [] });
+  const path = join(workdir, "measures", "gopher-quality", "part-00000.parquet");
+  write(path, "not yet a table");
+  const room = openMeasures(workdir);
+  await assert.rejects(room.histograms("gopher-quality"));
+  const table = createTable(path, { id: "string", reason: "string", words: "double" });
+  for (const words of [10, 70])
+    table.add({ id: `d${words}`, reason: words < 50 ? "short-document" : "", words });
+  table.commit();
+  const { histograms } = await room.histograms("gopher-quality");
+  assert.deepEqual(
+    histograms.map(({ measure, documents, min, max }) => [measure, documents, min, max]),
+    [["words", 2, 10, 70]],
+  );
+});
+
+test("compared runs of one recipe are told apart by their folders", t => {
+  const dir = newWorkdir(t);
+  const names = [
+    ["a", "small"],
+    ["b", "small"],
+    ["c", "large"],
+  ] as const;
+  for (const [folder, name] of names)
+    write(join(dir, folder, "work", "plan.json"), { version: "0", recipe: { name, stages: [] } });
+  const { runs } = readTraining(names.map(([folder]) => join(dir, folder)));
+  assert.deepEqual(
+    runs.map(({ name }) => name),
+    ["a", "b", "large"],
   );
 });
