@@ -75,7 +75,7 @@ export async function planGroups(
   if (flags.kubernetes) {
     const dir = relative(process.cwd(), join(workdir, "work", "kubernetes"));
     out(
-      `\nIn order:  for f in ${dir}/*.yaml; do kubectl apply -f $f && kubectl wait --for=condition=complete --timeout=-1s -f $f || break; done`,
+      `\nIn order:  for f in ${dir}/*.yaml; do kubectl apply -f $f && kubectl wait --for=condition=complete --timeout=-1s -f $f || break; done\nA Job that failed never completes: kubectl logs says why. Mend it, kubectl delete -f its file, and go on: what is done is not done again.`,
     );
   }
   out(

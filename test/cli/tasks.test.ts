@@ -139,6 +139,7 @@ test("curate plan --kubernetes writes an Indexed Job for each group, and says ho
   assert.equal(code, 0, stderr);
   assert.match(stdout, /documents-1 +2 × curate task cluster\/work\/groups\/documents-1\.json/);
   assert.match(stdout, /kubectl wait --for=condition=complete/);
+  assert.match(stdout, /A Job that failed never completes: kubectl logs says why/);
   const folder = join(dir, "cluster", "work", "kubernetes");
   const files = readdirSync(folder).sort();
   assert.deepEqual(files.slice(0, 2), ["00-documents-1.yaml", "01-minhash-buckets.yaml"]);
