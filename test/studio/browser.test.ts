@@ -159,6 +159,11 @@ test("documents are found by words of their text, kept and dropped, and shown be
   });
   await go(`#/documents?${said}`);
   await page.getByText("the run kept the texts of 1.0 % only").waitFor();
+  const said12 = dropped.text.split(/\s+/).slice(0, 12).join(" ");
+  assert.equal(
+    await page.locator(".document-list .found mark").first().innerText(),
+    said12.slice(0, 160).trim(),
+  );
   await page.locator(".document-list small", { hasText: "gopher-quality: " }).first().click();
   await page.getByText("dropped by gopher-quality").waitFor();
   assert.ok((await page.locator("article").innerText()).includes(dropped.id));

@@ -152,21 +152,13 @@ function AttentionMap({ head, weights, tokens }: MapProps) {
     if (!context) return;
     const image = context.createImageData(T, T);
     const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const [paper, ink] = dark
-      ? [
-          [27, 31, 38],
-          [92, 196, 186],
-        ]
-      : [
-          [255, 255, 255],
-          [11, 110, 105],
-        ];
+    // Shades of one colour over whatever lies behind, so that paper is as good as a dark screen.
+    const ink = dark ? [92, 196, 186] : [11, 110, 105];
     for (let i = 0; i < T; i++) {
-      for (let j = 0; j < T; j++) {
-        const share = Math.sqrt(weight(i, j));
-        for (let c = 0; c < 3; c++)
-          image.data[4 * (i * T + j) + c] = paper[c]! + (ink[c]! - paper[c]!) * share;
-        image.data[4 * (i * T + j) + 3] = j > i ? 40 : 255;
+      for (let j = 0; j <= i; j++) {
+        const at = 4 * (i * T + j);
+        for (let c = 0; c < 3; c++) image.data[at + c] = ink[c]!;
+        image.data[at + 3] = 255 * Math.sqrt(weight(i, j));
       }
     }
     context.putImageData(image, 0, 0);
