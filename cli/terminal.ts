@@ -97,6 +97,31 @@ export function table(rows: readonly (readonly string[])[], align: readonly Alig
     .join("\n");
 }
 
-function visibleWidth(text: string): number {
-  return [...text.replace(/\u001b\[\d+m/g, "")].length;
+const wideCharacter =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+
+/** Columns a text takes: two for a character of East Asian scripts or an emoji, none for marks, joiners and colours. */
+export function visibleWidth(text: string): number {
+  let width = 0;
+  for (const character of text.replace(/\u001b\[\d+m/g, ""))
+    width += wideCharacter.test(character) ? 2 : /[\p{M}\u200b-\u200d]/u.test(character) ? 0 : 1;
+  return width;
+}
+
+/** The text, or as much of its beginning as fits into so many columns with a mark that it goes on. */
+export function shortened(text: string, columns: number): string {
+  if (visibleWidth(text) <= columns) return text;
+  let kept = "";
+  for (const character of text) {
+    if (visibleWidth(kept + character) > columns - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+/** Columns to write in: those of the terminal, from 40 up to 100; 100 where the output goes elsewhere. */
+export function lineWidth(
+  stream: { readonly isTTY?: boolean; readonly columns?: number } = process.stdout,
+): number {
+  return stream.isTTY && stream.columns ? Math.min(100, Math.max(40, stream.columns)) : 100;
 }

@@ -32,7 +32,7 @@ import {
 import { trainingCosts } from "../tokenizer/training/costs.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
 import { tokenizerOf } from "./named-tokenizer.ts";
-import { colourful, json, number, out, printable, styled } from "./terminal.ts";
+import { colourful, json, lineWidth, number, out, printable, styled, visibleWidth } from "./terminal.ts";
 import { printReport, tokenLabel } from "./tokenizer-report.ts";
 
 type Given = {
@@ -234,11 +234,27 @@ function showReplay(encoder: Encoder, word: string, asJson: boolean): void {
   const text = (id: number) => tokenLabel(decoder.bytesOf(id)!);
   for (const { piece, bytes, steps, ids } of pieces) {
     out(styled(tokenLabel(piece), "bold"));
-    out(`  ${" ".repeat(12)}${bytes.map(text).join(" ")}`);
+    out(hanging("", bytes.map(text)));
     for (const step of steps) {
       const shown = step.ids.map(id => (id === step.id ? styled(text(id), "green") : text(id)));
-      out(`  ${`merge ${step.rank}`.padEnd(12)}${shown.join(" ")}`);
+      out(hanging(`merge ${step.rank}`, shown));
     }
-    out(`  ${"ids".padEnd(12)}${ids.join(" ")}`);
+    out(hanging("ids", ids.map(String)));
   }
+}
+
+/** A label of up to 11 columns and words beside it, in as many lines as they take. */
+function hanging(label: string, words: readonly string[]): string {
+  const margin = 14;
+  const lines = [`  ${label.padEnd(margin - 3)}`];
+  for (const word of words) {
+    const last = lines.length - 1;
+    if (
+      visibleWidth(lines[last]!) > margin &&
+      visibleWidth(lines[last]!) + 1 + visibleWidth(word) > lineWidth()
+    )
+      lines.push(`${" ".repeat(margin - 1)} ${word}`);
+    else lines[last] += ` ${word}`;
+  }
+  return lines.join("\n");
 }

@@ -1,9 +1,18 @@
-/** The words of `curate tokenizer inspect`: what it found, most telling first, in a hundred columns. Knows no files. */
+/** The words of `curate tokenizer inspect`: what it found, most telling first, within the terminal's columns. Knows no files. */
 import { textOf } from "../tokenizer/inspect/kinds.ts";
-import { bytes, number, out, percent, printable, styled, table } from "./terminal.ts";
+import {
+  bytes,
+  lineWidth,
+  number,
+  out,
+  percent,
+  printable,
+  shortened,
+  styled,
+  table,
+  visibleWidth,
+} from "./terminal.ts";
 import type { Report, ShownToken } from "./tokenizer-inspect.ts";
-
-const columns = 100;
 
 /** A token in quotes: control characters as escapes, and bytes that are no whole characters as hexadecimal. */
 export function tokenLabel(token: Uint8Array): string {
@@ -14,17 +23,24 @@ export function tokenLabel(token: Uint8Array): string {
   return `"${Array.from(token, shown).join("")}"`;
 }
 
+/** On a terminal names are cut to their place; a file gets them whole. */
+const fitted = (text: string, columns: number) => (process.stdout.isTTY ? shortened(text, columns) : text);
 const strong = (text: string) => styled(text, "bold");
 const dim = (text: string) => styled(text, "dim");
-const heading = (text: string, about = "") => out(`\n${strong(text)}${about ? `  ${dim(about)}` : ""}`);
+const heading = (text: string, about = "") => {
+  const apart = text.length + about.length + 2 > lineWidth() ? "\n" : "  ";
+  out(`\n${strong(text)}${about ? apart + dim(about) : ""}`);
+};
 
-/** Words in lines of a hundred columns, as many lines as given, then how many more there are. */
+/** Words in lines, as many lines as given, then how many more there are. */
 function wrapped(words: readonly string[], mostLines = 4): string {
   if (words.length === 0) return "  none";
   const lines: string[] = [""];
   let shown = 0;
-  for (const word of words.map(printable)) {
-    if (lines[lines.length - 1]!.length + word.length + 2 > columns) {
+  const columns = lineWidth();
+  for (const word of words.map(word => fitted(printable(word), columns - 4))) {
+    const line = lines[lines.length - 1]!;
+    if (line !== "" && visibleWidth(line) + visibleWidth(word) + 2 > columns) {
       if (lines.length === mostLines) break;
       lines.push("");
     }
@@ -83,7 +99,7 @@ function kinds({ kinds, scripts, spellings, size, usage }: Report): void {
       number(tokens),
       percent(tokens / size),
       ...(usage ? [percent((uses ?? 0) / Math.max(1, usage.tokens))] : []),
-      dim(printable(texts(examples).slice(0, 5).join(" "))),
+      dim(fitted(printable(texts(examples).slice(0, 5).join(" ")), lineWidth() - (usage ? 54 : 46))),
     ]);
   const head = ["  kind", "tokens", "of all", ...(usage ? ["of uses"] : []), "for example"].map(dim);
   out(table([head, ...body], ["left", "right", "right", ...(usage ? ["right" as const] : []), "left"]));
@@ -100,20 +116,40 @@ function compressionTables({ compression, compressionBySource, rivals, wholeWord
   const [own, ...others] = rivals;
   const perToken = (row: (typeof compression)[number], name: string) =>
     row.bytes / Math.max(1, row.tokens[name]!);
+  // Where all does not fit beside the names, first the rivals' own figures go, then the number of documents.
+  const width = lineWidth();
+  const figures = width >= 98;
+  const counts = width >= 64;
+  const rest =
+    6 +
+    (counts ? 11 : 0) +
+    others.reduce((sum, { name }) => sum + (figures ? 8 : 2) + Math.max(6, name.length), 0);
+  const label = (text: string) => fitted(`  ${text}`, width - rest);
   const cells = (row: (typeof compression)[number]) => [
-    `  ${row.group}`,
-    number(row.documents),
+    label(row.group),
+    ...(counts ? [number(row.documents)] : []),
     perToken(row, own!.name).toFixed(2),
     ...others.flatMap(({ name }) => {
       const difference = perToken(row, own!.name) / perToken(row, name) - 1;
       const text = `${difference < 0 ? "−" : "+"}${Math.abs(100 * difference).toFixed(0)} %`;
-      return [perToken(row, name).toFixed(2), difference < 0 ? dim(text) : styled(text, "green")];
+      const shown = difference < 0 ? dim(text) : styled(text, "green");
+      return figures ? [perToken(row, name).toFixed(2), shown] : [shown];
     }),
   ];
   const head = (by: string) =>
-    [`  by ${by}`, "documents", "this", ...others.flatMap(({ name }) => [name, ""])].map(dim);
-  const align = ["left", "right", "right", ...others.flatMap(() => ["right", "right"] as const)] as const;
-  heading("bytes a token", "more is better; beside each rival what this vocabulary has more or less");
+    [
+      label(`by ${by}`),
+      ...(counts ? ["documents"] : []),
+      "this",
+      ...others.flatMap(({ name }) => (figures ? [name, ""] : [name])),
+    ].map(dim);
+  const align = head("").map((_, column) => (column === 0 ? ("left" as const) : ("right" as const)));
+  heading(
+    "bytes a token",
+    figures
+      ? "more is better; beside each rival what this vocabulary has more or less"
+      : "more is better; under each rival what this vocabulary has more or less",
+  );
   out(table([head("language"), ...compression.map(cells)], align));
   const sources = compressionBySource.slice(0, -1).sort((a, b) => b.bytes - a.bytes);
   const many = sources.length > 16 ? sources.slice(0, 10) : sources;

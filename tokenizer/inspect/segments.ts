@@ -47,8 +47,8 @@ export function endsWithinCharacter(bytes: Uint8Array): boolean {
 const backgrounds = [223, 152, 189, 157, 222, 183, 159];
 
 /**
- * The text with a background for each segment, as a terminal shows it. `whitespace` makes spaces, tabs and line
- * feeds visible. Without `colour` segments stand between bars.
+ * The text with a background for each segment, as a terminal shows it, tabs and line feeds as signs. `whitespace` makes
+ * spaces visible too. Without `colour` segments stand between bars, and without `whitespace` nothing is marked.
  */
 export function coloured(
   segments: readonly Segment[],
@@ -59,8 +59,9 @@ export function coloured(
   let out = "";
   shown.forEach((text, i) => {
     const paint = `\x1b[48;5;${backgrounds[i % backgrounds.length]}m\x1b[30m`;
-    // A background that crosses a line end would fill the rest of the line.
-    out += `${paint}${text.replaceAll("\n", `\x1b[0m\n${paint}`)}\x1b[0m`;
+    // A background that crosses a line end would fill the rest of the line, and a terminal paints no tab.
+    const painted = text.replaceAll("\t", "→   ").replaceAll(/↵?\n/g, `↵\x1b[0m\n${paint}`);
+    out += `${paint}${painted}\x1b[0m`;
   });
   return out;
 }
