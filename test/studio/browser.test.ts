@@ -61,6 +61,7 @@ async function open(
 async function picture(page: Page, name: string, quality = 66) {
   if (!process.env["CURATE_SCREENSHOTS"]) return;
   const path = join(packageRoot, "docs", "studio", `${name}.jpg`);
+  await page.evaluate("document.activeElement?.blur()");
   await page.screenshot({ path, type: "jpeg", quality });
 }
 
