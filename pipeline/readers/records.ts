@@ -144,6 +144,7 @@ function* lastMember(
     yield* assembler.add({ bytes: data, place, last: false, borrowed: false });
     yield* assembler.finish(true);
   } else {
+    yield* assembler.finish(false);
     const at = { file, offset, length: bytes.length };
     yield { kind: "failure", code: "truncated", message: "the input ends within a gzip member", at };
   }

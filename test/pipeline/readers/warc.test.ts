@@ -243,6 +243,20 @@ for (const [name, length] of [
   }
 }
 
+test("a record whose length lies comes before the failure of the member behind it", async () => {
+  const block = http(html("Lie"));
+  const lie = warc({ uri: "http://lie.org/", block, length: block.length + 20 });
+  const file = gzipEach(a, lie, c);
+  for (const left of [5, 12, 20]) {
+    const events = await recordsOf(file.subarray(0, gzipEach(a, lie).length + left));
+    assert.deepEqual(
+      summary(events),
+      [abc[0], "response http://lie.org/ !", "failure truncated"],
+      `${left} bytes`,
+    );
+  }
+});
+
 for (const length of [null, "", "very lengthy", "-5"]) {
   test(`Content-Length ${JSON.stringify(length)}: the record ends where the next begins`, async () => {
     const block = http(html("Lie"));
