@@ -1,6 +1,6 @@
 /** `curate eval`: what it is called and takes. What it does is loaded when it is called. */
 import { command, type Flags } from "./command.ts";
-import { sampleFlags } from "./sample.ts";
+import { deviceFlags, sampleFlags } from "./sample.ts";
 
 export const evalFlags = {
   ...sampleFlags,
@@ -16,14 +16,7 @@ export const evalFlags = {
     about: "validation tokens to use; default: all, at most 10,485,760",
   },
   limit: { type: "number", value: "N", about: "HellaSwag items to use; default: all" },
-  device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
-  threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
-  tokenizer: {
-    type: "text",
-    value: "DIR",
-    about: "the tokenizer's folder, where it does not lie beside the model",
-    more: true,
-  },
+  ...deviceFlags,
   json: { type: "flag", about: "one JSON object", more: true },
 } as const satisfies Flags;
 

@@ -61,6 +61,18 @@ export const sampleFlags = {
   },
 } as const;
 
+/** What any command that runs a model takes besides. */
+export const deviceFlags = {
+  device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
+  threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
+  tokenizer: {
+    type: "text",
+    value: "DIR",
+    about: "the tokenizer's folder, where it does not lie beside the model",
+    more: true,
+  },
+} as const;
+
 export const sample = command({
   name: "sample",
   about: "Continues a prompt with a trained model, writing as it goes.",
@@ -118,14 +130,7 @@ export const sample = command({
       about: "the prompt as token ids, taken as they are; with --ids no tokenizer is needed",
       more: true,
     },
-    device: { type: "text", value: "NAME", about: "auto (default), cpu or webgpu", more: true },
-    threads: { type: "number", value: "N", about: "threads of the cpu device", more: true },
-    tokenizer: {
-      type: "text",
-      value: "DIR",
-      about: "the tokenizer's folder, where it does not lie beside the model",
-      more: true,
-    },
+    ...deviceFlags,
     json: { type: "flag", about: "one JSON object a sample", more: true },
   },
   async run([positional], flags) {

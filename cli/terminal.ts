@@ -119,6 +119,23 @@ export function shortened(text: string, columns: number): string {
   return `${kept}…`;
 }
 
+/** Words in lines of at most so many columns, with a gap between two; a longer word has a line of its own. */
+export function fill(words: readonly string[], columns: number, gap = 1): string[][] {
+  const lines: string[][] = [];
+  let used = 0;
+  for (const word of words) {
+    const width = visibleWidth(word);
+    if (lines.length > 0 && used + gap + width <= columns) {
+      lines[lines.length - 1]!.push(word);
+      used += gap + width;
+    } else {
+      lines.push([word]);
+      used = width;
+    }
+  }
+  return lines;
+}
+
 /** Columns to write in: those of the terminal, from 40 up to 100; 100 where the output goes elsewhere. */
 export function lineWidth(
   stream: { readonly isTTY?: boolean; readonly columns?: number } = process.stdout,

@@ -32,7 +32,7 @@ import {
 import { trainingCosts } from "../tokenizer/training/costs.ts";
 import { vocabularySize } from "../tokenizer/vocabulary.ts";
 import { tokenizerOf } from "./named-tokenizer.ts";
-import { colourful, json, lineWidth, number, out, printable, styled, visibleWidth } from "./terminal.ts";
+import { colourful, fill, json, lineWidth, number, out, printable, styled } from "./terminal.ts";
 import { printReport, tokenLabel } from "./tokenizer-report.ts";
 
 type Given = {
@@ -245,16 +245,6 @@ function showReplay(encoder: Encoder, word: string, asJson: boolean): void {
 
 /** A label of up to 11 columns and words beside it, in as many lines as they take. */
 function hanging(label: string, words: readonly string[]): string {
-  const margin = 14;
-  const lines = [`  ${label.padEnd(margin - 3)}`];
-  for (const word of words) {
-    const last = lines.length - 1;
-    if (
-      visibleWidth(lines[last]!) > margin &&
-      visibleWidth(lines[last]!) + 1 + visibleWidth(word) > lineWidth()
-    )
-      lines.push(`${" ".repeat(margin - 1)} ${word}`);
-    else lines[last] += ` ${word}`;
-  }
-  return lines.join("\n");
+  const lines = fill(words, lineWidth() - 14);
+  return lines.map((line, i) => `  ${(i === 0 ? label : "").padEnd(11)} ${line.join(" ")}`).join("\n");
 }

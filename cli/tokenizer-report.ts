@@ -2,6 +2,7 @@
 import { textOf } from "../tokenizer/inspect/kinds.ts";
 import {
   bytes,
+  fill,
   lineWidth,
   number,
   out,
@@ -35,20 +36,15 @@ const heading = (text: string, about = "") => {
 /** Words in lines, as many lines as given, then how many more there are. */
 function wrapped(words: readonly string[], mostLines = 4): string {
   if (words.length === 0) return "  none";
-  const lines: string[] = [""];
-  let shown = 0;
   const columns = lineWidth();
-  for (const word of words.map(word => fitted(printable(word), columns - 4))) {
-    const line = lines[lines.length - 1]!;
-    if (line !== "" && visibleWidth(line) + visibleWidth(word) + 2 > columns) {
-      if (lines.length === mostLines) break;
-      lines.push("");
-    }
-    lines[lines.length - 1] += `  ${word}`;
-    shown++;
-  }
-  const more = words.length - shown;
-  return lines.join("\n") + (more > 0 ? dim(`  and ${number(more)} more`) : "");
+  const fitting = words.map(word => fitted(printable(word), columns - 4));
+  const lines = fill(fitting, columns - 2, 2).slice(0, mostLines);
+  const text = lines.map(line => `  ${line.join("  ")}`);
+  const left = words.length - lines.flat().length;
+  if (left === 0) return text.join("\n");
+  const more = `  and ${number(left)} more`;
+  const apart = visibleWidth(text.at(-1)!) + more.length > columns ? "\n" : "";
+  return text.join("\n") + apart + dim(more);
 }
 
 const texts = (tokens: readonly ShownToken[]) => tokens.map(token => token.text);

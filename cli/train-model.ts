@@ -16,9 +16,9 @@ import { shardsDir, tokenizerDir } from "./corpus-phases.ts";
 import { loadRecipe, parseSets, workdirOf } from "./load.ts";
 import { modelDir } from "./model-phases.ts";
 import { modelVocabulary } from "./model-vocabulary.ts";
-import { bytes, duration, json, number, out, say, table } from "./terminal.ts";
+import { bytes, duration, fill, json, number, out, say, table } from "./terminal.ts";
 import type { trainFlags } from "./train.ts";
-import { scaled, stepHeader, stepLines, wrapped } from "./training-lines.ts";
+import { scaled, stepHeader, stepLines } from "./training-lines.ts";
 
 type TrainValues = Values<typeof trainOptions>;
 
@@ -40,7 +40,7 @@ export async function trainModel(_: readonly string[], flags: FlagValues<typeof 
   });
   try {
     const tell = (text: string) => {
-      for (const line of wrapped(text)) say(line);
+      for (const line of fill(text.split(" "), 80)) say(line.join(" "));
     };
     tell(reason);
     let [began, from, headed] = [0, 0, false];
@@ -198,7 +198,7 @@ async function dryRun(
       ...(plan.cost === null ? [] : [["cost", `about ${plan.cost.toFixed(2)}`]]),
     ] as const;
     const lines = facts.flatMap(([name, text]) =>
-      wrapped(text!, 68).map((line, i) => [i === 0 ? name! : "", line]),
+      fill(text!.split(" "), 68).map((line, i) => [i === 0 ? name! : "", line.join(" ")]),
     );
     out(table(lines, ["left", "left"]));
     // What would be refused at the start is refused here, with what would fit.

@@ -5,20 +5,6 @@
 import type { StepMetrics } from "../trainer/metrics.ts";
 import { duration, number } from "./terminal.ts";
 
-const wide = 80;
-
-/** Text in lines of at most `columns`, broken between words; a longer word has a line of its own. */
-export function wrapped(text: string, columns = wide): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= columns)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
 const columns = [
   ["loss", 7],
   ["norm", 6],

@@ -1,8 +1,8 @@
 /** What a training run shows fits a terminal of 80 columns and says what is unusual. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration } from "../../cli/terminal.ts";
-import { scaled, stepHeader, stepLines, wrapped } from "../../cli/training-lines.ts";
+import { duration, fill } from "../../cli/terminal.ts";
+import { scaled, stepHeader, stepLines } from "../../cli/training-lines.ts";
 
 const metrics = {
   ...{ step: 20, tokens: 20480, loss: 7.1408, lr: 1.46e-3, gradNorm: 1.147, tokensPerSecond: 2594.3 },
@@ -47,8 +47,8 @@ test("an MFU that was not measured is a dash", () => {
 });
 
 test("long texts break between words, operations have units, and a minute has sixty seconds", () => {
-  assert.deepEqual(wrapped("one two three four", 9), ["one two", "three", "four"]);
-  assert.deepEqual(wrapped("incomprehensible word", 5), ["incomprehensible", "word"]);
+  assert.deepEqual(fill(["one", "two", "three", "four"], 9), [["one", "two"], ["three"], ["four"]]);
+  assert.deepEqual(fill(["incomprehensible", "word"], 5), [["incomprehensible"], ["word"]]);
   assert.deepEqual([999, 8.3e6, 1.234e12].map(scaled), ["999", "8.3 M", "1.23 T"]);
   assert.equal(duration(299.7), "5 min 0 s");
   assert.equal(duration(3599.7), "1 h 0 min");
