@@ -60,9 +60,7 @@ export function openFastText(bytes: Uint8Array): FastText {
   };
 
   let utf8 = new Uint8Array(1 << 16);
-  /** The same bytes with their sign, as they are hashed. */
-  let signed = new Int8Array(utf8.buffer);
-  let framed = new Int8Array(256);
+  let framed = new Uint8Array(256);
 
   /** Rows of a word: its own, and its character n-grams' of lengths minn to maxn. Hashed as fastText does: bytes sign-extended. */
   const takeApart = (start: number, end: number, hash: number, push: (row: number) => void) => {
@@ -70,9 +68,9 @@ export function openFastText(bytes: Uint8Array): FastText {
     if (word >= 0) push(word);
     if (maxn <= 0) return;
     const length = end - start + 2;
-    if (framed.length < length) framed = new Int8Array(length * 2);
+    if (framed.length < length) framed = new Uint8Array(length * 2);
     framed[0] = opening;
-    for (let i = start; i < end; i++) framed[i - start + 1] = signed[i]!;
+    for (let i = start; i < end; i++) framed[i - start + 1] = utf8[i]!;
     framed[length - 1] = closing;
     for (let i = 0; i < length; i++) {
       if ((framed[i]! & 0xc0) === 0x80) continue;
@@ -80,7 +78,7 @@ export function openFastText(bytes: Uint8Array): FastText {
       let j = i;
       for (let n = 1; j < length && n <= maxn; n++) {
         do {
-          h = Math.imul(h ^ framed[j++]!, fnvPrime);
+          h = Math.imul(h ^ ((framed[j++]! << 24) >> 24), fnvPrime);
         } while (j < length && (framed[j]! & 0xc0) === 0x80);
         if (n < minn || (n === 1 && (i === 0 || j === length))) continue;
         // h mod buckets in doubles: `%` on numbers beyond 31 bits goes through the C library.
@@ -107,10 +105,7 @@ export function openFastText(bytes: Uint8Array): FastText {
   };
 
   const read = (text: string) => {
-    if (utf8.length < text.length * 3) {
-      utf8 = new Uint8Array(text.length * 3);
-      signed = new Int8Array(utf8.buffer);
-    }
+    if (utf8.length < text.length * 3) utf8 = new Uint8Array(text.length * 3);
     const { written } = encoder.encodeInto(text, utf8);
     memo.begin();
     hashes.length = 0;
@@ -123,7 +118,7 @@ export function openFastText(bytes: Uint8Array): FastText {
       const start = at;
       let h = fnvOffset;
       do {
-        h = Math.imul(h ^ signed[at++]!, fnvPrime);
+        h = Math.imul(h ^ ((utf8[at++]! << 24) >> 24), fnvPrime);
       } while (at < written && !isBlank(utf8[at]!));
       closed = at - start === endOfLine.length && holds(utf8, start, endOfLine);
       if (closed || holds(utf8, start, labelPrefix)) continue;
@@ -138,44 +133,17 @@ export function openFastText(bytes: Uint8Array): FastText {
     }
   };
 
-  /** Eight columns at a time, whose sums then stay in registers; each is added up in the same order as alone. */
-  const sumColumns = (first: number) => {
+  const average = () => {
+    sums.fill(0);
     const { values } = input;
-    let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
     for (let i = 0; i < touchedCount; i++) {
       const row = touched[i]!;
       const weight = weights[row]!;
-      const at = row * dim + first;
-      a += weight * values[at]!;
-      b += weight * values[at + 1]!;
-      c += weight * values[at + 2]!;
-      d += weight * values[at + 3]!;
-      e += weight * values[at + 4]!;
-      f += weight * values[at + 5]!;
-      g += weight * values[at + 6]!;
-      h += weight * values[at + 7]!;
+      weights[row] = 0;
+      const from = row * dim;
+      for (let d = 0; d < dim; d++) sums[d]! += weight * values[from + d]!;
     }
-    sums[first] = a;
-    sums[first + 1] = b;
-    sums[first + 2] = c;
-    sums[first + 3] = d;
-    sums[first + 4] = e;
-    sums[first + 5] = f;
-    sums[first + 6] = g;
-    sums[first + 7] = h;
-  };
-
-  const average = () => {
-    const whole = dim & ~7;
-    for (let first = 0; first < whole; first += 8) sumColumns(first);
-    for (let column = whole; column < dim; column++) {
-      let sum = 0;
-      for (let i = 0; i < touchedCount; i++)
-        sum += weights[touched[i]!]! * input.values[touched[i]! * dim + column]!;
-      sums[column] = sum;
-    }
-    for (let i = 0; i < touchedCount; i++) weights[touched[i]!] = 0;
-    for (let column = 0; column < dim; column++) hidden[column] = sums[column]! / total;
+    for (let d = 0; d < dim; d++) hidden[d] = sums[d]! / total;
   };
 
   return {
@@ -203,7 +171,7 @@ function best(scores: Float32Array, labels: readonly string[], k: number): Predi
 
 /** What fastText separates words by. */
 function isBlank(byte: number): boolean {
-  return byte <= 0x20 && (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0);
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0;
 }
 
 function holds(bytes: Uint8Array, at: number, text: string): boolean {
