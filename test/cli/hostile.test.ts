@@ -149,4 +149,5 @@ test("dependencies are exact, have checksums, and one of them alone runs a scrip
     installed.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path),
     ["node_modules/webgpu"],
   );
+  assert.deepEqual(manifest["allowScripts"], { webgpu: false });
 });
